@@ -1,0 +1,1 @@
+"""Histories and rule tests, fed through the same Pipeline as production."""

@@ -1,0 +1,1 @@
+"""Sinks: what leaves the gateway: time series and tickets."""

@@ -1,0 +1,1 @@
+"""Sources: adapters that turn what devices say into quality-flagged readings."""

@@ -1,0 +1,1 @@
+"""One SQLite file: journal (inputs), ledger (decisions), outbox (deliveries)."""
