@@ -9,7 +9,7 @@ KILLS ?= 200
 .PHONY: setup fmt check test slow demo crash bench lock
 
 setup: $(VENV)/.ready
-$(VENV)/.ready: requirements.lock requirements-dev.lock pyproject.toml
+$(VENV)/.ready: requirements.lock requirements-dev.lock
 	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=/path/to/python3.11 make …)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)

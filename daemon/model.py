@@ -12,9 +12,10 @@ Every moment (`at`, `*_at`) is an aware UTC datetime of whole milliseconds; ever
 from __future__ import annotations
 
 import enum
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -114,6 +115,16 @@ class Point:
     def fresh_for(self) -> timedelta | None:
         """How long its latest value may be relied on; None: as long as its device is alive."""
         return None if self.on_change or self.interval is None else 3 * self.interval
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything declared on the site."""
+
+    site: Site
+    assets: tuple[Asset, ...]
+    devices: tuple[Device, ...]
+    points: tuple[Point, ...]
 
 
 # --- what arrives ------------------------------------------------------------------------------------------
@@ -228,6 +239,19 @@ class Taken(NamedTuple):
     session: str
     #: (packet id, hash of topic and payload)
     packets: tuple[tuple[int, int], ...]
+
+
+class Emit(Protocol):
+    """The one way in."""
+
+    def __call__(self, inputs: Sequence[Input], *, urgent: bool = False, taken: Taken | None = None) -> Awaitable[None]:
+        """Return when the inputs are durable and the rules have seen them.
+
+        May be called from the event loop only; several calls may wait at once and commit together, in call order.
+        `urgent` commits at once instead of gathering more. Raises what ended the writer, if it has ended:
+        never catch that.
+        """
+        ...
 
 
 # --- what is concluded -------------------------------------------------------------------------------------
