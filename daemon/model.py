@@ -190,6 +190,8 @@ class Observation(NamedTuple):
     device: str
     readings: tuple[Reading, ...]
     rejections: tuple[Rejection, ...] = ()
+    #: The device's last will, or itself, said that it is gone: it no longer counts as alive from here on.
+    gone: bool = False
 
 
 class Tick(NamedTuple):
