@@ -1,0 +1,80 @@
+"""`python -m simulators ticketing|influx|broker|proxy|lift|water …`: each stand-in as a process of its own.
+
+Every command takes `--port` (0: a free one), prints one JSON line `{"ready": true, "port": …}` when it serves, and
+runs until SIGTERM, SIGINT or the end of its stdin. Each adds itself to the parser by one function below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from simulators.lifetime import announce, told_to_stop
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  argparse names it nowhere else
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one stand-in; 0 when told to stop, 2 when it could not start (bad argument, bad file, port taken)."""
+    parser = argparse.ArgumentParser(prog="simulators", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="STAND-IN")
+    for add in COMMANDS:
+        add(commands)
+    chosen = parser.parse_args(arguments)
+    try:
+        asyncio.run(chosen.run(chosen))
+    except (OSError, ValueError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def command(
+    commands: Commands, name: str, about: str, run: Callable[[argparse.Namespace], Awaitable[None]]
+) -> argparse.ArgumentParser:
+    """Add one command with its `--port`; `run` serves until told to stop."""
+    parser = commands.add_parser(name, help=about, description=about)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_ticketing(commands: Commands) -> None:
+    parser = command(commands, "ticketing", "the reference ticketing service over SQLite", _ticketing)
+    parser.add_argument("--file", default=":memory:", help="SQLite file of the orders; default: forgotten at the end")
+    parser.add_argument("--token", help="bearer token to ask for; default: nobody is asked")
+    parser.add_argument("--timezone", default="Asia/Shanghai", help="IANA zone of the moments on the page")
+    parser.add_argument("--script", type=Path, help="YAML file of failures to play (simulators/failures.py)")
+
+
+async def _ticketing(chosen: argparse.Namespace) -> None:
+    from simulators import ticketing  # noqa: PLC0415  FastAPI is slow to import and the others do without
+
+    async with (
+        told_to_stop() as over,
+        ticketing.serving(
+            port=chosen.port,
+            path=chosen.file,
+            token=chosen.token,
+            timezone=chosen.timezone,
+            script=_script(chosen.script),
+        ) as service,
+    ):
+        announce(port=service.port, url=service.url)
+        await over.wait()
+
+
+def _script(path: Path | None) -> Any:  # noqa: ANN401  whatever YAML holds; the script checks it
+    return [] if path is None else yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+#: Everything `python -m simulators` can be.
+COMMANDS: tuple[Callable[[Commands], None], ...] = (_add_ticketing,)

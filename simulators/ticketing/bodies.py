@@ -1,0 +1,87 @@
+"""What the service accepts, as `config/ticketing/openapi.yaml` describes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _moment(text: str) -> str:
+    """An ISO 8601 moment with its offset, kept as it was written."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a moment needs its offset from UTC, as in 2026-11-21T08:00:00.000Z")
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
+Word = Annotated[str, Field(min_length=1, max_length=256)]
+Level = Literal["I", "II", "III"]
+
+
+class _Body(BaseModel):
+    # Unknown members are kept: a later gateway may say more than this service understands.
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
+class Text(_Body):
+    """The same words in Chinese and in English."""
+
+    zh: str
+    en: str
+
+
+class Observed(_Body):
+    """One number the alarm stood on."""
+
+    point: Word
+    value: float | str | None
+    unit: str
+    at: Moment | None
+    quality: Literal["good", "suspect", "bad"]
+    limit: str
+
+
+class Order(_Body):
+    """预投诉工单: a work order opened before anybody complained."""
+
+    key: Word
+    site: Word
+    building: str
+    asset: Word
+    asset_name: Text
+    rule: Word
+    level: Level
+    category: Literal["facility", "service", "safety"]
+    type: Literal["pre_complaint", "incident"]
+    title: Text
+    cause: Text
+    consequence: Text
+    steps: list[Text]
+    basis: str
+    households: Annotated[int, Field(ge=0)]
+    active_at: Moment
+    created_at: Moment
+    respond_by: Moment
+    late: bool
+    observed: list[Observed]
+    rules_hash: str
+
+
+class Note(_Body):
+    """An update of the alarm behind an order, or its recovery."""
+
+    kind: Literal["update", "recovery"]
+    at: Moment
+    text: Text
+    level: Level | None = None
+    observed: list[Observed] = []
+
+
+class Action(_Body):
+    """What a person did."""
+
+    by: Word
+    note: Annotated[str, Field(max_length=2000)] = ""
