@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from simulators.device_commands import DEVICES
 from simulators.lifetime import announce, told_to_stop
 
 if TYPE_CHECKING:
@@ -77,4 +78,4 @@ def _script(path: Path | None) -> Any:  # noqa: ANN401  whatever YAML holds; the
 
 
 #: Everything `python -m simulators` can be.
-COMMANDS: tuple[Callable[[Commands], None], ...] = (_add_ticketing,)
+COMMANDS: tuple[Callable[[Commands], None], ...] = (_add_ticketing, *DEVICES)

@@ -1,0 +1,116 @@
+"""The sub-commands `lift`, `leak` and `water`: devices that play a scenario until they are told to stop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulators import modbus_device, mqtt_device
+from simulators.lifetime import announce, told_to_stop
+from simulators.scenario import Kind, Scenario, load_scenario
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from simulators.scenario import Device
+
+
+def _add_lift(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _mqtt_command(commands, "lift", "lifts on an MQTT broker")
+    parser.add_argument("--lifts", help="ids of the lifts to play, with commas; default: all of the scenario")
+    parser.add_argument("--leaks", action="store_true", help="play the scenario's leak contacts too")
+    parser.set_defaults(run=_lift)
+
+
+def _add_leak(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _mqtt_command(commands, "leak", "water leak contacts on an MQTT broker")
+    parser.add_argument("--rooms", help="ids of the contacts to play, with commas; default: all of the scenario")
+    parser.set_defaults(run=_leak)
+
+
+def _add_water(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("water", help="pump rooms on Modbus TCP", description="pump rooms on Modbus TCP")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--scenario", type=Path, required=True, help="YAML file (config/scenarios)")
+    parser.add_argument("--rooms", help="ids of the pump rooms to play, with commas; default: all of the scenario")
+    parser.add_argument(
+        "--unknown-unit",
+        choices=("exception", "silence"),
+        default="exception",
+        help="what another unit id gets: exception 11, or nothing",
+    )
+    parser.set_defaults(run=_water)
+
+
+def _mqtt_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=about, description=about)
+    parser.add_argument("--broker", type=_address, required=True, metavar="HOST:PORT")
+    parser.add_argument("--scenario", type=Path, required=True, help="YAML file (config/scenarios)")
+    parser.add_argument("--period", type=float, help="seconds between heartbeats of an idle device")
+    return parser
+
+
+async def _lift(chosen: argparse.Namespace) -> None:
+    scenario = load_scenario(chosen.scenario)
+    devices = _chosen(scenario, Kind.LIFT, chosen.lifts)
+    if chosen.leaks:
+        devices = (*devices, *scenario.of_kind(Kind.LEAK))
+    await _play_mqtt(chosen, scenario, devices)
+
+
+async def _leak(chosen: argparse.Namespace) -> None:
+    scenario = load_scenario(chosen.scenario)
+    await _play_mqtt(chosen, scenario, _chosen(scenario, Kind.LEAK, chosen.rooms))
+
+
+async def _play_mqtt(chosen: argparse.Namespace, scenario: Scenario, devices: Sequence[Device]) -> None:
+    async with (
+        told_to_stop() as over,
+        mqtt_device.playing(chosen.broker, scenario, devices, chosen.period) as tally,
+    ):
+        announce(devices=[device.id for device in devices])
+        await over.wait()
+    print(json.dumps({"made": tally.made, "acknowledged": tally.acknowledged, "lost": tally.lost}), flush=True)
+
+
+async def _water(chosen: argparse.Namespace) -> None:
+    scenario = load_scenario(chosen.scenario)
+    devices = _chosen(scenario, Kind.PUMP_ROOM, chosen.rooms)
+    silent = chosen.unknown_unit == "silence"
+    async with (
+        told_to_stop() as over,
+        modbus_device.playing(scenario, devices, chosen.port, unknown_unit_silent=silent) as server,
+    ):
+        units = {device.id: device.unit for device in devices}
+        announce(port=server.port, devices=[device.id for device in devices], units=units)
+        await over.wait()
+
+
+def _chosen(scenario: Scenario, kind: Kind, names: str | None) -> tuple[Device, ...]:
+    """The devices of a kind, or those that were named.
+
+    Raises:
+        ValueError: The scenario has none of them, or not all that were named.
+    """
+    there = {device.id: device for device in scenario.of_kind(kind)}
+    wanted = names.split(",") if names else list(there)
+    missing = [name for name in wanted if name not in there]
+    if missing or not wanted:
+        raise ValueError(
+            f"the scenario has no {kind} {', '.join(missing)}; it has {', '.join(there) or 'none'}".replace("  ", " ")
+        )
+    return tuple(there[name] for name in wanted)
+
+
+def _address(text: str) -> tuple[str, int]:
+    """`HOST:PORT`; argparse tells the user when it is not."""
+    host, _, port = text.rpartition(":")
+    return host or "127.0.0.1", int(port)
+
+
+#: For the parser in cli.py.
+DEVICES = (_add_lift, _add_leak, _add_water)
