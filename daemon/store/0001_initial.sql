@@ -1,0 +1,114 @@
+-- Journal: every input in commit order. Kind is the letter of daemon/store/journal.py, body its JSON.
+CREATE TABLE journal (
+  seq  INTEGER PRIMARY KEY,
+  at   INTEGER NOT NULL,            -- site time, ms since 1970
+  kind TEXT NOT NULL,
+  body BLOB NOT NULL
+) STRICT;
+
+-- Broker deliveries contained in a commit, so that a redelivery is recognised: u16 packet id + u64 hash each.
+CREATE TABLE taken (
+  id      INTEGER PRIMARY KEY,
+  source  TEXT NOT NULL,
+  session TEXT NOT NULL,
+  packets BLOB NOT NULL,
+  entries INTEGER NOT NULL
+) STRICT;
+CREATE INDEX taken_by_source ON taken (source, id);
+
+-- What arrived and was no reading; bounded, oldest out first.
+CREATE TABLE quarantine (
+  id      INTEGER PRIMARY KEY,
+  seq     INTEGER NOT NULL,
+  at      INTEGER NOT NULL,
+  place   TEXT NOT NULL,
+  reason  TEXT NOT NULL,
+  detail  TEXT NOT NULL,
+  payload BLOB NOT NULL
+) STRICT;
+
+-- Inputs at which processing died, by what they say: the third try is quarantined.
+CREATE TABLE death (
+  fingerprint INTEGER PRIMARY KEY,
+  count       INTEGER NOT NULL,
+  at          INTEGER NOT NULL,
+  error       TEXT NOT NULL
+) STRICT;
+
+-- Engine state as of a journal row; the last two are kept.
+CREATE TABLE snapshot (
+  seq        INTEGER PRIMARY KEY,
+  at         INTEGER NOT NULL,
+  version    INTEGER NOT NULL,
+  rules_hash TEXT NOT NULL,
+  body       BLOB NOT NULL
+) STRICT;
+
+-- Every ruleset that a journal row may name, whole: a replay runs under the rules of its day.
+CREATE TABLE ruleset (
+  hash      TEXT PRIMARY KEY,
+  loaded_at INTEGER NOT NULL,
+  body      BLOB NOT NULL
+) STRICT;
+
+-- Alarms from their activation on; `no` is never used again.
+CREATE TABLE alarm (
+  no              INTEGER PRIMARY KEY AUTOINCREMENT,
+  rule            TEXT NOT NULL,
+  asset           TEXT NOT NULL,
+  state           TEXT NOT NULL,
+  level           INTEGER NOT NULL,
+  data            TEXT NOT NULL,
+  disposition     TEXT NOT NULL,
+  active_at       INTEGER NOT NULL,
+  cleared_at      INTEGER,
+  order_key       TEXT,
+  acknowledged_by TEXT
+) STRICT;
+CREATE UNIQUE INDEX one_open_alarm ON alarm (rule, asset) WHERE state != 'cleared';
+
+-- Each change of an alarm, with the numbers it stood on.
+CREATE TABLE transition (
+  id       INTEGER PRIMARY KEY,
+  seq      INTEGER NOT NULL,
+  alarm_no INTEGER NOT NULL REFERENCES alarm (no),
+  at       INTEGER NOT NULL,
+  seen_at  INTEGER NOT NULL,
+  before   TEXT NOT NULL,
+  after    TEXT NOT NULL,
+  level    INTEGER NOT NULL,
+  cause    TEXT NOT NULL,
+  observed BLOB NOT NULL
+) STRICT;
+CREATE INDEX transition_by_alarm ON transition (alarm_no);
+
+-- Work orders (预投诉工单): our intent. `ref` names the ticket once there is one.
+CREATE TABLE work_order (
+  key        TEXT PRIMARY KEY,
+  alarm_no   INTEGER NOT NULL REFERENCES alarm (no),
+  asset      TEXT NOT NULL,
+  rule       TEXT NOT NULL,
+  level      INTEGER NOT NULL,
+  status     TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  respond_by INTEGER NOT NULL,
+  changed_at INTEGER NOT NULL,
+  changed_by TEXT NOT NULL DEFAULT '',
+  body       BLOB NOT NULL
+) STRICT;
+
+-- Append-only: what persons and reloads did.
+CREATE TABLE audit (
+  id     INTEGER PRIMARY KEY,
+  at     INTEGER NOT NULL,
+  user   TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT NOT NULL,
+  detail TEXT NOT NULL
+) STRICT;
+
+-- Small facts: ledger_id, sessions, subscriptions, cursors, counters.
+CREATE TABLE fact (
+  name  TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT;

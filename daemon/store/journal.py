@@ -1,0 +1,248 @@
+"""Journal: every input in commit order, and what a restart needs beside it.
+
+The body of a row is JSON. An observation writes the readings that are good and share one moment as a single map, the
+rest one by one: nine readings of a lift take about 200 bytes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from daemon.model import (
+    Command,
+    Input,
+    Observation,
+    OrderStatus,
+    Quality,
+    Reading,
+    Reason,
+    Reload,
+    Taken,
+    Tick,
+    TicketUpdate,
+    from_ms,
+    to_ms,
+)
+from daemon.store.statements import load
+
+_SQL = load("journal")
+_PACKET = struct.Struct("<HQ")
+#: Quarantined messages kept, newest; at 4 KiB each the table stays under 40 MiB.
+QUARANTINE_ROWS = 10_000
+#: At the third start an input that killed two is set aside.
+DEATHS = 2
+_PRUNE_EVERY = 512
+
+
+class Snapshot(NamedTuple):
+    """Engine state as of journal row `seq`."""
+
+    seq: int
+    at: datetime
+    rules_hash: str
+    state: dict[str, Any]
+
+
+def encode(item: Input) -> tuple[str, bytes]:
+    """Kind and body of an input's row; its `at` is a column of its own."""
+    match item:
+        case Observation():
+            return "o", _encode_observation(item)
+        case Tick():
+            return "t", b""
+        case Command():
+            return "c", orjson.dumps([item.name, item.target, item.user, item.reason])
+        case TicketUpdate():
+            changed_at = None if item.changed_at is None else to_ms(item.changed_at)
+            return "u", orjson.dumps([item.key, item.status, item.by, item.note, changed_at])
+        case Reload():
+            return "r", item.rules_hash.encode()
+
+
+def _encode_observation(item: Observation) -> bytes:
+    readings = item.readings
+    if not readings:
+        return orjson.dumps({"d": item.device})
+    at = readings[0].at
+    good = Quality.GOOD
+    values = {r.point: r.value for r in readings if r.quality is good and r.at == at}
+    document: dict[str, Any] = {"d": item.device, "t": to_ms(at), "v": values}
+    if len(values) != len(readings):
+        document["r"] = [
+            (r.point, to_ms(r.at), r.value, r.quality, r.reason)
+            for r in readings
+            if not (r.quality is good and r.at == at)
+        ]
+    return orjson.dumps(document)
+
+
+def decode(at_ms: int, kind: str, body: bytes) -> Input:
+    """The input that `encode` wrote. Rejections live in the quarantine, not in the row."""
+    at = from_ms(at_ms)
+    match kind:
+        case "o":
+            return _decode_observation(at, body)
+        case "t":
+            return Tick(at)
+        case "c":
+            return Command(at, *orjson.loads(body))
+        case "u":
+            key, status, by, note, changed_at = orjson.loads(body)
+            changed = None if changed_at is None else from_ms(changed_at)
+            return TicketUpdate(at, key, OrderStatus(status), by, note, changed)
+        case "r":
+            return Reload(at, bytes(body).decode())
+        case _:
+            raise ValueError(f"journal row of unknown kind {kind!r}")
+
+
+def _decode_observation(at: datetime, body: bytes) -> Observation:
+    document = orjson.loads(body)
+    readings: list[Reading] = []
+    if "v" in document:
+        taken_at = from_ms(document["t"])
+        readings = [Reading(point, taken_at, value, at) for point, value in document["v"].items()]
+    for point, ms, value, quality, reason in document.get("r", ()):
+        readings.append(Reading(point, from_ms(ms), value, at, Quality(quality), Reason(reason)))
+    return Observation(at, document["d"], tuple(readings))
+
+
+def fingerprint(item: Input) -> int:
+    """What an input says, whenever it says it: the same when a broker delivers the message again."""
+    text = orjson.dumps(_said(item))
+    return zlib.crc32(text) << 31 | zlib.adler32(text) >> 1
+
+
+def _said(item: Input) -> object:
+    match item:
+        case Observation():
+            return [item.device, [(r.point, r.value, r.quality) for r in item.readings]]
+        case Tick():
+            return "tick"
+        case TicketUpdate():
+            return [item.key, item.status]
+        case Command():
+            return [item.name, item.target]
+        case Reload():
+            return item.rules_hash
+
+
+class Journal:
+    """The journal of one file. Everything here runs on the writer, inside its transaction."""
+
+    def __init__(self, db: sqlite3.Connection, *, not_before_seq: int = 0) -> None:
+        self._db = db
+        self.last_seq = max(not_before_seq, int(db.execute(_SQL["last"]).fetchone()[0]))
+        self.poison = {row[0] for row in db.execute(_SQL["deaths"], (DEATHS,))}
+        self._batches = 0
+
+    def append(self, inputs: Sequence[Input], taken: Iterable[Taken] = ()) -> list[tuple[int, Input]]:
+        """Write the inputs and give each its sequence number.
+
+        An input at which processing has died twice comes back as a Tick of its moment: kept in the quarantine,
+        no longer processed.
+        """
+        rows: list[tuple[int, int, str, bytes]] = []
+        numbered: list[tuple[int, Input]] = []
+        seq = self.last_seq
+        for given in inputs:
+            seq += 1
+            item = self._set_aside(seq, given) if self.poison and fingerprint(given) in self.poison else given
+            kind, body = encode(item)
+            rows.append((seq, to_ms(item.at), kind, body))
+            numbered.append((seq, item))
+            if type(item) is Observation and item.rejections:
+                self._quarantine(seq, item)
+        self._db.executemany(_SQL["append"], rows)
+        for part in taken:
+            self._take(part)
+        self.last_seq = seq
+        return numbered
+
+    def _set_aside(self, seq: int, item: Input) -> Input:
+        kind, body = encode(item)
+        detail = f"processing died {DEATHS} times at this input (kind {kind})"
+        self._db.execute(_SQL["quarantine"], (seq, to_ms(item.at), "journal", Reason.POISON, detail, body))
+        return Tick(item.at)
+
+    def _quarantine(self, seq: int, item: Observation) -> None:
+        at = to_ms(item.at)
+        self._db.executemany(
+            _SQL["quarantine"], [(seq, at, r.place, r.reason, r.detail, r.payload[:4096]) for r in item.rejections]
+        )
+        self._db.execute(_SQL["prune_quarantine"], (QUARANTINE_ROWS,))
+
+    def _take(self, taken: Taken) -> None:
+        blob = b"".join([_PACKET.pack(packet, digest) for packet, digest in taken.packets])
+        self._db.execute(_SQL["take"], (taken.source, taken.session, blob, len(taken.packets)))
+        self._batches += 1
+        if self._batches % _PRUNE_EVERY == 0:
+            self._db.execute(_SQL["prune_taken"], (taken.source,))
+
+    def died(self, item: Input, at: datetime, error: str) -> None:
+        """Remember that processing ended the program at this input."""
+        self._db.execute(_SQL["die"], (fingerprint(item), to_ms(at), error))
+
+    def snapshot(self, at: datetime, rules_hash: str, state: Mapping[str, Any]) -> None:
+        """Keep the engine's state as of the newest row."""
+        body = orjson.dumps(state, option=orjson.OPT_NON_STR_KEYS)
+        self._db.execute(_SQL["snapshot"], (self.last_seq, to_ms(at), int(state["version"]), rules_hash, body))
+        self._db.execute(_SQL["prune_snapshots"])
+
+    def latest_snapshot(self) -> Snapshot | None:
+        """What a restart begins with."""
+        row = self._db.execute(_SQL["latest_snapshot"]).fetchone()
+        return Snapshot(row[0], from_ms(row[1]), row[2], orjson.loads(row[3])) if row else None
+
+    def after(self, seq: int) -> Iterator[tuple[int, Input]]:
+        """Every row after `seq`, oldest first."""
+        for number, at, kind, body in self._db.execute(_SQL["after"], (seq,)):
+            yield number, decode(at, kind, body)
+
+    def add_ruleset(self, rules_hash: str, body: bytes, at: datetime) -> None:
+        """Store a ruleset, so that a Reload may name it."""
+        self._db.execute(_SQL["add_ruleset"], (rules_hash, to_ms(at), body))
+
+    def ruleset(self, rules_hash: str) -> bytes:
+        """The stored ruleset.
+
+        Raises:
+            LookupError: no ruleset of that hash was ever stored.
+        """
+        row = self._db.execute(_SQL["ruleset"], (rules_hash,)).fetchone()
+        if row is None:
+            raise LookupError(f"no ruleset {rules_hash} in the store")
+        return bytes(row[0])
+
+
+def observations(db: sqlite3.Connection, from_seq: int, to_seq: int, limit: int) -> list[tuple[int, Observation]]:
+    """A piece of the backlog: observations with from_seq <= seq <= to_seq, oldest first, at most `limit`."""
+    rows = db.execute(_SQL["observations"], (from_seq, to_seq, limit))
+    return [(seq, _decode_observation(from_ms(at), body)) for seq, at, body in rows]
+
+
+def remembered(db: sqlite3.Connection, source: str) -> tuple[str, dict[int, int]]:
+    """The broker session of a source and the packets committed in it: packet id -> hash, newest wins."""
+    session = ""
+    packets: dict[int, int] = {}
+    entries = 0
+    for name, blob, count in db.execute(_SQL["taken"], (source,)):
+        session = session or name
+        if name != session or entries > 0xFFFF:
+            break
+        for packet, digest in reversed(list(_PACKET.iter_unpack(blob))):
+            packets.setdefault(packet, digest)
+        entries += count
+    return session, packets
+
+
+def evict(db: sqlite3.Connection, up_to_seq: int, limit: int) -> int:
+    """Delete the oldest rows with seq <= up_to_seq, never one that a restart needs; the number deleted."""
+    return db.execute(_SQL["evict"], (up_to_seq, limit)).rowcount

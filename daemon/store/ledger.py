@@ -1,0 +1,181 @@
+"""Ledger: durable decisions. Alarms, their transitions, work orders and the audit, exact as committed.
+
+Identity kept by construction: alarms = orders + children + withheld, for an alarm row carries one disposition.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from daemon.model import (
+    Alarm,
+    AlarmState,
+    DataState,
+    Disposition,
+    Level,
+    OrderStatus,
+    Transition,
+    WorkOrder,
+    from_ms,
+    to_ms,
+)
+from daemon.store.db import fact
+from daemon.store.statements import load
+
+_SQL = load("ledger")
+
+
+class OrderRow(NamedTuple):
+    """A work order as it stands; `document` is what was sent at its creation."""
+
+    key: str
+    alarm_no: int
+    asset: str
+    rule: str
+    level: Level
+    status: OrderStatus
+    created_at: datetime
+    respond_by: datetime
+    changed_at: datetime
+    changed_by: str
+    document: dict[str, Any]
+
+
+def _alarm(row: Sequence[Any]) -> Alarm:
+    no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by = row
+    return Alarm(
+        no=no,
+        rule=rule,
+        asset=asset,
+        state=AlarmState(state),
+        level=Level(level),
+        data=DataState(data),
+        disposition=Disposition(disposition),
+        active_at=from_ms(active_at),
+        cleared_at=None if cleared_at is None else from_ms(cleared_at),
+        order_key=order_key,
+        acknowledged_by=acknowledged_by,
+    )
+
+
+class Ledger:
+    """The ledger of one file. Everything that writes runs on the writer, inside its transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.id = fact(db, "ledger_id")
+        # every transition asks for it, so it is kept at hand; the rows are what counts
+        self._open = {(a.rule, a.asset): a for a in open_alarms(db)}
+
+    def open_alarm(self, rule: str, asset: str) -> Alarm | None:
+        """The alarm of a rule and asset that is not cleared."""
+        return self._open.get((rule, asset))
+
+    def open_alarms(self) -> list[Alarm]:
+        """Every alarm that is not cleared."""
+        return list(self._open.values())
+
+    def add_alarm(self, transition: Transition, disposition: Disposition) -> Alarm:
+        """Number an alarm at its activation."""
+        t = transition
+        row = (t.rule, t.asset, t.after, int(t.level), t.data, disposition, to_ms(t.at))
+        no = self._db.execute(_SQL["add_alarm"], row).lastrowid
+        return self._reread(t.rule, t.asset, no)
+
+    def change_alarm(self, alarm: Alarm, transition: Transition, disposition: Disposition) -> None:
+        """Bring an alarm to where the transition leaves it."""
+        t = transition
+        cleared_at = to_ms(t.at) if t.after is AlarmState.CLEARED else None
+        row = (t.after, int(t.level), t.data, disposition, cleared_at, alarm.no)
+        self._db.execute(_SQL["change_alarm"], row)
+        self._reread(alarm.rule, alarm.asset, alarm.no)
+
+    def _reread(self, rule: str, asset: str, no: int | None) -> Alarm:
+        row = self._db.execute(_SQL["open_alarm"], (rule, asset)).fetchone()
+        if row is None:
+            return self._open.pop((rule, asset))
+        alarm = self._open[rule, asset] = _alarm(row)
+        if alarm.no != no:
+            raise AssertionError(f"two open alarms of {rule} on {asset}: {alarm.no} and {no}")
+        return alarm
+
+    def record(self, seq: int, alarm_no: int, transition: Transition) -> None:
+        """Keep a change and the numbers it stood on."""
+        t = transition
+        observed = orjson.dumps([list(o) for o in t.observed])
+        row = (seq, alarm_no, to_ms(t.at), to_ms(t.seen_at), t.before, t.after, int(t.level), t.cause, observed)
+        self._db.execute(_SQL["add_transition"], row)
+
+    def add_order(self, order: WorkOrder, document: dict[str, Any]) -> None:
+        """Write down the intent to have work done."""
+        created = to_ms(order.created_at)
+        row = (order.key, order.alarm_no, order.asset, order.rule, int(order.level), OrderStatus.PENDING)
+        times = (created, to_ms(order.respond_by), created)
+        self._db.execute(_SQL["add_order"], (*row, *times, orjson.dumps(document)))
+        self._db.execute(_SQL["set_order_key"], (order.key, order.alarm_no))
+        self._reread(order.rule, order.asset, order.alarm_no)
+
+    def raise_order(self, key: str, level: Level) -> None:
+        """The order follows its alarm up, never down."""
+        self._db.execute(_SQL["raise_order"], (int(level), key))
+
+    def update_order(self, key: str, status: OrderStatus, at: datetime, by: str) -> bool:
+        """Note where the ticket stands; False when no such order is known."""
+        return self._db.execute(_SQL["update_order"], (status, to_ms(at), by, key)).rowcount == 1
+
+    def acknowledge(self, no: int, user: str) -> bool:
+        """An operator has seen the alarm; False when it is not open."""
+        changed = self._db.execute(_SQL["acknowledge"], (user, no)).rowcount == 1
+        for alarm in list(self._open.values()):
+            if alarm.no == no:
+                self._reread(alarm.rule, alarm.asset, no)
+        return changed
+
+    def audit(self, at: datetime, user: str, action: str, target: str, detail: str) -> None:
+        """Append to the audit."""
+        self._db.execute(_SQL["audit"], (to_ms(at), user, action, target, detail))
+
+
+def open_alarms(db: sqlite3.Connection) -> list[Alarm]:
+    """Every alarm that is not cleared, oldest first."""
+    return [_alarm(row) for row in db.execute(_SQL["open_alarms"])]
+
+
+def recent_alarms(db: sqlite3.Connection, limit: int) -> list[Alarm]:
+    """The newest alarms first."""
+    return [_alarm(row) for row in db.execute(_SQL["recent_alarms"], (limit,))]
+
+
+def orders(db: sqlite3.Connection, limit: int) -> list[OrderRow]:
+    """The newest orders first."""
+    return [
+        OrderRow(
+            key,
+            alarm_no,
+            asset,
+            rule,
+            Level(level),
+            OrderStatus(status),
+            from_ms(created),
+            from_ms(respond),
+            from_ms(changed),
+            by,
+            orjson.loads(body),
+        )
+        for key, alarm_no, asset, rule, level, status, created, respond, changed, by, body in db.execute(
+            _SQL["orders"], (limit,)
+        )
+    ]
+
+
+def counts(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """Alarms by state and orders by status."""
+    return {
+        "alarms": dict(db.execute(_SQL["count_alarms"]).fetchall()),
+        "orders": dict(db.execute(_SQL["count_orders"]).fetchall()),
+    }

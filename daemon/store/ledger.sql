@@ -1,0 +1,65 @@
+-- name: open_alarm
+-- The alarm of a rule and asset that is not cleared; there is at most one.
+SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by
+FROM alarm WHERE rule = ? AND asset = ? AND state != 'cleared'
+
+-- name: open_alarms
+-- Every alarm that is not cleared.
+SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by
+FROM alarm WHERE state != 'cleared' ORDER BY no
+
+-- name: recent_alarms
+-- The newest alarms first.
+SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by
+FROM alarm ORDER BY no DESC LIMIT ?
+
+-- name: add_alarm
+-- An alarm at its activation.
+INSERT INTO alarm (rule, asset, state, level, data, disposition, active_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: set_order_key
+-- The order that an alarm got.
+UPDATE alarm SET order_key = ? WHERE no = ?
+
+-- name: change_alarm
+-- A later change of an alarm.
+UPDATE alarm SET state = ?, level = ?, data = ?, disposition = ?, cleared_at = ? WHERE no = ?
+
+-- name: acknowledge
+-- An operator has seen it.
+UPDATE alarm SET acknowledged_by = ? WHERE no = ? AND state != 'cleared'
+
+-- name: add_transition
+-- A change with its numbers.
+INSERT INTO transition (seq, alarm_no, at, seen_at, before, after, level, cause, observed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: add_order
+-- A work order, before anything was sent.
+INSERT INTO work_order (key, alarm_no, asset, rule, level, status, created_at, respond_by, changed_at, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: raise_order
+-- The order follows its alarm up, never down.
+UPDATE work_order SET level = min(level, ?) WHERE key = ?
+
+-- name: update_order
+-- What the ticketing service says of it.
+UPDATE work_order SET status = ?, changed_at = ?, changed_by = ? WHERE key = ?
+
+-- name: orders
+-- The newest orders first.
+SELECT key, alarm_no, asset, rule, level, status, created_at, respond_by, changed_at, changed_by, body
+FROM work_order ORDER BY created_at DESC, key LIMIT ?
+
+-- name: audit
+-- Append only.
+INSERT INTO audit (at, user, action, target, detail) VALUES (?, ?, ?, ?, ?)
+
+-- name: count_alarms
+-- Alarms by state.
+SELECT state, count(*) FROM alarm GROUP BY state
+
+-- name: count_orders
+-- Orders by status.
+SELECT status, count(*) FROM work_order GROUP BY status
