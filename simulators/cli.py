@@ -73,9 +73,40 @@ async def _ticketing(chosen: argparse.Namespace) -> None:
         await over.wait()
 
 
+def _add_influx(commands: Commands) -> None:
+    parser = command(commands, "influx", "an InfluxDB v2 to write to, counting what it gets", _influx)
+    parser.add_argument("--file", type=Path, help="log of accepted lines; default: forgotten at the end")
+    parser.add_argument("--token", help="token to ask for; default: nobody is asked")
+    parser.add_argument("--keep", type=int, help="points held at most; default: all")
+    parser.add_argument("--max-body", type=int, default=50_000_000, help="bytes of a request; more is 413")
+    parser.add_argument("--script", type=Path, help="YAML file of failures to play (simulators/failures.py)")
+
+
+async def _influx(chosen: argparse.Namespace) -> None:
+    from simulators import influx  # noqa: PLC0415  only what is asked for
+
+    async with (
+        told_to_stop() as over,
+        influx.serving(
+            port=chosen.port,
+            token=chosen.token,
+            max_body=chosen.max_body,
+            keep=chosen.keep,
+            file=chosen.file,
+            script=_script(chosen.script),
+        ) as service,
+    ):
+        announce(port=service.port, url=service.url)
+        await over.wait()
+
+
 def _script(path: Path | None) -> Any:  # noqa: ANN401  whatever YAML holds; the script checks it
     return [] if path is None else yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 #: Everything `python -m simulators` can be.
-COMMANDS: tuple[Callable[[Commands], None], ...] = (_add_ticketing, *DEVICES)
+COMMANDS: tuple[Callable[[Commands], None], ...] = (
+    _add_ticketing,
+    _add_influx,
+    *DEVICES,
+)
