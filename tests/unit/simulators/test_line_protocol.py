@@ -24,7 +24,7 @@ def the_line(text: str) -> Line:
     [
         ("m f=1 5", "m", (), {"f": 1.0}, 5),
         ("m f=1", "m", (), {"f": 1.0}, None),
-        ("  m  f=1  -5 \r\n", "m", (), {"f": 1.0}, -5),
+        ("  m  f=1  -5 \n", "m", (), {"f": 1.0}, -5),
         ("m,b=2,a=1 f=1,g=t", "m", (("a", "1"), ("b", "2")), {"f": 1.0, "g": True}, None),
         (r"a\ b\,c=d,t\ 1\==v\,\=\  f\=\,\ =1", "a b,c=d", (("t 1=", "v,= "),), {"f=, ": 1.0}, None),
         (r"a\b,t=c\d f\g=1", r"a\b", (("t", r"c\d"),), {r"f\g": 1.0}, None),
@@ -93,6 +93,8 @@ def test_a_good_line_says_what_it_says(
         ("m f=1 soon", "bad timestamp"),
         ("m f=1 1.5", "bad timestamp"),
         ("m f=1 1 2", "bad timestamp"),
+        ("m f=1 1\r\n", "bad timestamp"),
+        ("m f=1\r\n", "invalid value of f"),
         ("m f=1 " + "9" * 30, "timestamp out of range"),
     ],
 )
