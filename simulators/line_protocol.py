@@ -3,9 +3,10 @@ r"""InfluxDB line protocol, read as strictly as InfluxDB v2 reads it, and quickl
     measurement,tag=value,… field=value,… 1795300000123
     └────────── head ─────┘ └── fields ──┘ └ timestamp ┘
 
-Written from the line protocol reference and compared with InfluxDB 1.6.7 line by line. This reader is the stricter of
-the two: it also refuses a field given twice in one line and anything between a closing quote and the next comma. A backslash escapes only what the place allows (comma, space and, in tags and field
-keys, the equals sign; in strings the quote and the backslash) and is itself elsewhere.
+Written from the line protocol reference and compared with InfluxDB 1.6.7 line by line. This reader is the stricter
+of the two: it also refuses a field given twice in one line and anything between a closing quote and the next comma. A
+backslash escapes only what the place allows (comma, space and, in tags and field keys, the equals sign; in strings the
+quote and the backslash) and is itself elsewhere.
 """
 
 from __future__ import annotations
