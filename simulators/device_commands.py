@@ -1,13 +1,16 @@
-"""The sub-commands `lift`, `leak` and `water`: devices that play a scenario until they are told to stop."""
+"""The sub-commands `lift`, `leak` and `water`, devices that play a scenario, and `load`, numbered messages in bulk."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators import modbus_device, mqtt_device
 from simulators.lifetime import announce, told_to_stop
+from simulators.load import ChainOpen, Load, Plan, Shape
 from simulators.scenario import Kind, Scenario, load_scenario
 
 if TYPE_CHECKING:
@@ -42,6 +45,30 @@ def _add_water(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="what another unit id gets: exception 11, or nothing",
     )
     parser.set_defaults(run=_water)
+
+
+def _add_load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "numbered QoS 1 messages in bulk; prints what was sent and acknowledged at the end"
+    parser = commands.add_parser("load", help=about, description=about)
+    parser.add_argument("--broker", type=_address, required=True, metavar="HOST:PORT")
+    parser.add_argument("--lifts", type=int, default=10, help="how many lifts send in turn (L1, L2, …)")
+    parser.add_argument("--rate", type=float, default=0.0, help="messages a second; 0: flat out")
+    parser.add_argument("--count", type=int, default=0, help="stop after so many; 0: until told to stop")
+    parser.add_argument("--first", type=int, default=1, help="number of the first message")
+    parser.add_argument("--shape", type=Shape, choices=list(Shape), default=Shape.STATUS)
+    parser.add_argument("--window", type=int, default=500, help="messages on the way at a time")
+    parser.add_argument("--client-id", default="", help="keep one session under this id; default: a clean one")
+    parser.add_argument(
+        "--chain-open",
+        type=ChainOpen.parse,
+        action="append",
+        default=[],
+        metavar="LIFT:FIRST:LAST",
+        help="open this lift's safety chain in messages FIRST ≤ n < LAST; may be given again",
+    )
+    parser.add_argument("--drain", type=float, default=30.0, help="seconds to wait for the last acknowledgements")
+    parser.add_argument("--journal", type=Path, help="append a line `n ts lift shape` for each acknowledged message")
+    parser.set_defaults(run=_load)
 
 
 def _mqtt_command(
@@ -90,6 +117,31 @@ async def _water(chosen: argparse.Namespace) -> None:
         await over.wait()
 
 
+async def _load(chosen: argparse.Namespace) -> None:
+    plan = Plan(
+        broker=chosen.broker,
+        lifts=chosen.lifts,
+        rate=chosen.rate,
+        count=chosen.count,
+        first=chosen.first,
+        shape=chosen.shape,
+        window=chosen.window,
+        client_id=chosen.client_id,
+        chains=tuple(chosen.chain_open),
+        drain=chosen.drain,
+    )
+    load = Load(plan, chosen.journal)
+    async with told_to_stop() as over:
+        announce(broker=list(plan.broker))
+        running = asyncio.create_task(asyncio.to_thread(load.run), name="load")
+        stopped = asyncio.create_task(over.wait(), name="stopped")
+        await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
+        load.stop()
+        stopped.cancel()
+        result = await running
+    print(json.dumps(asdict(result)), flush=True)
+
+
 def _chosen(scenario: Scenario, kind: Kind, names: str | None) -> tuple[Device, ...]:
     """The devices of a kind, or those that were named.
 
@@ -113,4 +165,4 @@ def _address(text: str) -> tuple[str, int]:
 
 
 #: For the parser in cli.py.
-DEVICES = (_add_lift, _add_leak, _add_water)
+DEVICES = (_add_lift, _add_leak, _add_water, _add_load)

@@ -1,0 +1,66 @@
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+SCENARIOS = Path(__file__).parents[3] / "config" / "scenarios"
+
+
+async def start(*words: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "simulators", *words), stdin=pipe, stdout=pipe, stderr=pipe
+    )
+
+
+async def test_water_lives_and_ends_with_its_parent() -> None:
+    """`water` tells its port when it serves, and leaves with status 0 at the end of its stdin."""
+    process = await start("water", "--scenario", str(SCENARIOS / "demo.yaml"))
+    assert process.stdout is not None
+    assert process.stdin is not None
+    async with asyncio.timeout(30):
+        ready = json.loads(await process.stdout.readline())
+        _, writer = await asyncio.open_connection("127.0.0.1", ready["port"])
+        process.stdin.close()
+        status = await process.wait()
+    writer.close()
+
+    assert (ready["ready"], ready["units"]) == (True, {"W1": 1})
+    assert status == 0
+
+
+async def test_lift_needs_no_broker_to_start() -> None:
+    """`lift` is ready without its broker, leaves on SIGTERM and says what was acknowledged."""
+    process = await start(
+        *("lift", "--broker", "127.0.0.1:9", "--scenario", str(SCENARIOS / "demo.yaml"), "--lifts", "L2", "--leaks")
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        ready = json.loads(await process.stdout.readline())
+        process.terminate()
+        out, _ = await process.communicate()
+
+    assert ready["devices"] == ["L2", "R1"]
+    assert json.loads(out)["acknowledged"] == 0
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("water", "--scenario", "none.yaml"), "none.yaml: cannot be read"),
+        (("water", "--scenario", "demo.yaml", "--rooms", "W9"), "no pump_room W9; it has W1"),
+        (("lift", "--broker", "here", "--scenario", "demo.yaml"), "invalid _address value"),
+        (("load", "--broker", "h:1", "--chain-open", "L1"), "invalid parse value"),
+    ],
+)
+async def test_wrong_words(words: tuple[str, ...], told: str) -> None:
+    """What cannot be started says why and ends with status 2."""
+    process = await start(*(str(SCENARIOS / word) if word == "demo.yaml" else word for word in words))
+    async with asyncio.timeout(30):
+        _, err = await process.communicate()
+
+    assert told in err.decode()
+    assert process.returncode == 2
