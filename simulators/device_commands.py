@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +14,13 @@ from simulators import modbus_device, mqtt_device
 from simulators.lifetime import announce, told_to_stop
 from simulators.load import ChainOpen, Load, Plan, Shape
 from simulators.scenario import Kind, Scenario, load_scenario
+from simulators.strict_yaml import DocumentError
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from simulators.scenario import Device
+    from simulators.stage import Stage
 
 
 def _add_lift(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,7 +63,7 @@ def _add_load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument("--client-id", default="", help="keep one session under this id; default: a clean one")
     parser.add_argument(
         "--chain-open",
-        type=ChainOpen.parse,
+        type=_chain_open,
         action="append",
         default=[],
         metavar="LIFT:FIRST:LAST",
@@ -96,11 +99,12 @@ async def _leak(chosen: argparse.Namespace) -> None:
 
 async def _play_mqtt(chosen: argparse.Namespace, scenario: Scenario, devices: Sequence[Device]) -> None:
     async with (
-        told_to_stop() as over,
-        mqtt_device.playing(chosen.broker, scenario, devices, chosen.period) as tally,
+        mqtt_device.playing(chosen.broker, scenario, devices, chosen.period) as run,
+        told_to_stop(_teller(run.stage)) as over,
     ):
         announce(devices=[device.id for device in devices])
         await over.wait()
+    tally = run.tally
     print(json.dumps({"made": tally.made, "acknowledged": tally.acknowledged, "lost": tally.lost}), flush=True)
 
 
@@ -109,11 +113,11 @@ async def _water(chosen: argparse.Namespace) -> None:
     devices = _chosen(scenario, Kind.PUMP_ROOM, chosen.rooms)
     silent = chosen.unknown_unit == "silence"
     async with (
-        told_to_stop() as over,
-        modbus_device.playing(scenario, devices, chosen.port, unknown_unit_silent=silent) as server,
+        modbus_device.playing(scenario, devices, chosen.port, unknown_unit_silent=silent) as run,
+        told_to_stop(_teller(run.stage)) as over,
     ):
         units = {device.id: device.unit for device in devices}
-        announce(port=server.port, devices=[device.id for device in devices], units=units)
+        announce(port=run.server.port, devices=[device.id for device in devices], units=units)
         await over.wait()
 
 
@@ -158,10 +162,30 @@ def _chosen(scenario: Scenario, kind: Kind, names: str | None) -> tuple[Device, 
     return tuple(there[name] for name in wanted)
 
 
+def _teller(stage: Stage) -> Callable[[bytes], Awaitable[None]]:
+    """Lines on stdin are steps that happen at once; a wrong one is said and nothing happens."""
+
+    async def tell(line: bytes) -> None:
+        try:
+            stage.tell(line.decode("utf-8", errors="replace"))
+        except DocumentError as error:
+            print(error, file=sys.stderr, flush=True)
+
+    return tell
+
+
 def _address(text: str) -> tuple[str, int]:
-    """`HOST:PORT`; argparse tells the user when it is not."""
     host, _, port = text.rpartition(":")
+    if not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"HOST:PORT is needed, such as 127.0.0.1:1883, not {text!r}")
     return host or "127.0.0.1", int(port)
+
+
+def _chain_open(text: str) -> ChainOpen:
+    try:
+        return ChainOpen.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"LIFT:FIRST:LAST is needed, such as L1:100:200, not {text!r}") from error
 
 
 #: For the parser in cli.py.

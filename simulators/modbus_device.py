@@ -17,10 +17,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulators.modbus_server import DISCRETE, HOLDING, INPUT, ModbusServer, WireFaults
+from simulators.stage import Stage
 from simulators.water import PumpRoom, PumpRoomParams, WaterState
 
 if TYPE_CHECKING:
@@ -81,12 +82,13 @@ def _s16(value: float) -> int:
 class PumpRoomUnit:
     """One pump room as a Modbus unit. Between two looks at the clock its registers do not move."""
 
-    def __init__(self, device: Device, scenario: Scenario) -> None:
+    def __init__(self, device: Device, stage: Stage) -> None:
         if not isinstance(device.params, PumpRoomParams):
             raise TypeError(f"{device.id} is no pump room")
         self.unit = device.unit
         self._device = device.id
-        self._scenario = scenario
+        self._stage = stage
+        scenario = stage.scenario
         self._room = PumpRoom(scenario.seed_of(device.id), device.params, scenario.starts_at)
         self._at = 0.0
         self._tables: dict[int, list[int]] = {}
@@ -94,7 +96,7 @@ class PumpRoomUnit:
 
     def advance(self, at: float, wire: WireFaults) -> None:
         """Let time go on to `at` (simulated seconds since the start); set the line's faults."""
-        faults = self._scenario.active(self._device, at)
+        faults = self._stage.scenario.active(self._device, at)
         self._room.apply(faults)
         state = self._room.advance(at - self._at)
         self._at = at
@@ -121,10 +123,18 @@ def _set_wire(wire: WireFaults, faults: Mapping[str, float | str]) -> None:
     wire.garbage = "reply_garbage" in faults
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A running scenario behind its Modbus port."""
+
+    stage: Stage
+    server: ModbusServer
+
+
 @contextlib.asynccontextmanager
 async def playing(
     scenario: Scenario, devices: Sequence[Device], port: int = 0, *, unknown_unit_silent: bool = False
-) -> AsyncIterator[ModbusServer]:
+) -> AsyncIterator[Run]:
     """Play the pump rooms of a scenario behind one Modbus TCP port inside the block.
 
     Args:
@@ -134,28 +144,28 @@ async def playing(
         unknown_unit_silent: Answer nothing for other unit ids, instead of exception 11.
 
     Yields:
-        The server; `port` tells where, `faults[unit]` may be changed for units with an empty script.
+        The run: its `server` (`port` tells where), its `stage` to `tell` more.
 
     Raises:
         OSError: The port is taken.
         ValueError: Two pump rooms have the same unit id.
     """
-    units = {room.unit: room for room in (PumpRoomUnit(device, scenario) for device in devices)}
+    stage = Stage(scenario)
+    units = {room.unit: room for room in (PumpRoomUnit(device, stage) for device in devices)}
     if len(units) != len(devices):
         raise ValueError("two pump rooms have the same unit id; give each its own `unit:`")
     server = ModbusServer(units, unknown_unit_silent=unknown_unit_silent)
     async with server.serving(port), asyncio.TaskGroup() as tasks:
-        driving = tasks.create_task(_drive(units, scenario, server), name="pump-rooms")
+        driving = tasks.create_task(_drive(units, stage, server), name="pump-rooms")
         try:
-            yield server
+            yield Run(stage, server)
         finally:
             driving.cancel()
 
 
-async def _drive(units: Mapping[int, PumpRoomUnit], scenario: Scenario, server: ModbusServer) -> None:
-    started = time.monotonic()
+async def _drive(units: Mapping[int, PumpRoomUnit], stage: Stage, server: ModbusServer) -> None:
     while True:
-        at = (time.monotonic() - started) * scenario.time_scale
+        at = stage.now()
         for unit, room in units.items():
             room.advance(at, server.faults[unit])
         await asyncio.sleep(_TICK)

@@ -13,6 +13,7 @@ import aiomqtt
 
 from simulators.lift import Lift, LiftParams, LiftState
 from simulators.scenario import Kind, LeakParams
+from simulators.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -47,17 +48,12 @@ class Message:
 
 @dataclass(slots=True)
 class Run:
-    """The time of one running scenario, and what its devices have published."""
+    """A running scenario, and what its devices have published."""
 
-    scenario: Scenario
+    stage: Stage
     #: Seconds between two messages of an idle device; None: as the device does by itself.
     period: float | None = None
-    started: float = field(default_factory=time.monotonic)
     tally: Tally = field(default_factory=Tally)
-
-    def now(self) -> float:
-        """Simulated seconds since the start."""
-        return (time.monotonic() - self.started) * self.scenario.time_scale
 
 
 def status_payload(state: LiftState, unix_ms: int) -> bytes:
@@ -89,7 +85,8 @@ class LiftBox:
             raise TypeError(f"{device.id} is no lift")
         self._device = device.id
         self._run = run
-        self._lift = Lift(run.scenario.seed_of(device.id), device.params, run.scenario.starts_at)
+        scenario = run.stage.scenario
+        self._lift = Lift(scenario.seed_of(device.id), device.params, scenario.starts_at)
         self._at = 0.0
         self._told: tuple[object, ...] | None = None
         self._told_at = 0.0
@@ -102,8 +99,8 @@ class LiftBox:
 
     def look(self) -> Iterator[Message]:
         """Advance to now; the message that is due, if any."""
-        now, at = time.monotonic(), self._run.now()
-        faults = self._run.scenario.active(self._device, at)
+        now, at = time.monotonic(), self._run.stage.now()
+        faults = self._run.stage.scenario.active(self._device, at)
         self._lift.apply(faults)
         state = self._lift.advance(at - self._at)
         self._at = at
@@ -139,7 +136,7 @@ class LeakContact:
     def look(self) -> Iterator[Message]:
         """The message that is due, if any."""
         now = time.monotonic()
-        faults = self._run.scenario.active(self._device, self._run.now())
+        faults = self._run.stage.scenario.active(self._device, self._run.stage.now())
         wet = "leak" in faults
         period = self._run.period or _LEAK
         if "sensor_silent" in faults or (wet == self._told and now - self._told_at < period - _TICK / 2):
@@ -200,7 +197,7 @@ async def _presence(client: aiomqtt.Client, topic: str | None) -> AsyncIterator[
 @contextlib.asynccontextmanager
 async def playing(
     broker: tuple[str, int], scenario: Scenario, devices: Sequence[Device], period: float | None = None
-) -> AsyncIterator[Tally]:
+) -> AsyncIterator[Run]:
     """Play lifts and leak contacts on a broker (host, port) inside the block; the broker may come and go.
 
     Args:
@@ -210,9 +207,9 @@ async def playing(
         period: Seconds between two heartbeats of an idle device, instead of 10 (lift) and 30 (leak contact).
 
     Yields:
-        What has been made, acknowledged and lost so far.
+        The run: its `tally` of what has been made, acknowledged and lost so far, its `stage` to `tell` more.
     """
-    run = Run(scenario, period)
+    run = Run(Stage(scenario), period)
     async with asyncio.TaskGroup() as tasks:
         owned = []
         for device in devices:
@@ -222,7 +219,7 @@ async def playing(
             owned.append(tasks.create_task(_watch(box, run, waiting), name=f"{device.id}-watch"))
             owned.append(tasks.create_task(publishing, name=f"{device.id}-publish"))
         try:
-            yield run.tally
+            yield run
         finally:
             for task in owned:
                 task.cancel()

@@ -18,11 +18,11 @@ expected:
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from simulators.lift import LiftParams
-from simulators.strict_yaml import Document
+from simulators.strict_yaml import Document, DocumentError
 from simulators.water import PumpRoomParams
 
 if TYPE_CHECKING:
@@ -150,6 +150,10 @@ class Scenario:
         """The devices of one kind, in the order of the file."""
         return tuple(device for device in self.devices if device.kind is kind)
 
+    def extended(self, step: Step) -> Scenario:
+        """The same with one more thing in its script."""
+        return replace(self, script=_cleared([*self.script, step]))
+
     def seed_of(self, device: str) -> str:
         """Each device draws from its own chance, so that adding one changes no other."""
         return f"{self.seed}:{device}"
@@ -186,6 +190,20 @@ def load_scenario(path: Path) -> Scenario:
     return scenario
 
 
+def read_step(text: str, scenario: Scenario, at: float) -> Step:
+    """One step of a script without its `at`, happening at this moment of the scenario.
+
+    Raises:
+        DocumentError: What is wrong with it.
+    """
+    document = Document("told", text)
+    step = _step(document.root(), {device.id: device.kind for device in scenario.devices}, at)
+    document.close()
+    if step is None:
+        raise DocumentError(["told: no step"])
+    return step
+
+
 def _devices(item: Item) -> list[Device]:
     found: list[Device] = []
     for name, _, body in item.pairs():
@@ -215,11 +233,12 @@ def _device(name: str, kind: Kind, body: Item) -> Device:
     return Device(name, kind, model(**numbers), unit)
 
 
-def _step(item: Item, kinds: Mapping[str, Kind]) -> Step | None:
-    keys = item.mapping(frozenset({"at", "device", "event", "for"}), frozenset({"at", "device", "event"}))
-    if not {"at", "device", "event"} <= keys.keys():
+def _step(item: Item, kinds: Mapping[str, Kind], now: float | None = None) -> Step | None:
+    needed = frozenset({"device", "event"}) | (frozenset({"at"}) if now is None else frozenset())
+    keys = item.mapping(needed | {"for"}, needed)
+    if not needed <= keys.keys():
         return None
-    at = keys["at"].span()
+    at = keys["at"].span() if now is None else now
     until = at + keys["for"].span() if "for" in keys else float("inf")
     device = keys["device"].text()
     if device not in kinds:

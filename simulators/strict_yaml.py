@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -27,8 +27,10 @@ class DocumentError(ValueError):
 class Document:
     """One open YAML file and the faults found in it so far."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str, text: str | None = None) -> None:
+        """Of a file, or of `text` that came from elsewhere and is called `path` in messages."""
         self.path = path
+        self._text = text
         self.faults: list[str] = []
 
     def root(self) -> Item:
@@ -38,9 +40,12 @@ class Document:
             DocumentError: The file cannot be read, is not YAML, or is empty.
         """
         try:
-            node = yaml.compose(self.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            text = Path(self.path).read_text(encoding="utf-8") if self._text is None else self._text
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
         except OSError as error:
             raise DocumentError([f"{self.path}: cannot be read: {error.strerror}"]) from error
+        except UnicodeDecodeError as error:
+            raise DocumentError([f"{self.path}: is not UTF-8: {error.reason}"]) from error
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise DocumentError([f"{self.path}:{line}: not YAML: {error.problem}"]) from error

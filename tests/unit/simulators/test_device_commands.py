@@ -47,13 +47,35 @@ async def test_lift_needs_no_broker_to_start() -> None:
     assert process.returncode == 0
 
 
+async def test_water_is_told_more() -> None:
+    """A line on stdin is a step that happens at once; a wrong one is said and changes nothing."""
+    process = await start("water", "--scenario", str(SCENARIOS / "demo.yaml"))
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdin is not None
+    async with asyncio.timeout(30):
+        ready = json.loads(await process.stdout.readline())
+        process.stdin.write(b"{device: W1, event: burts}\n{device: W1, event: {reply_exception: 6}}\n")
+        wrong = await process.stderr.readline()
+        reader, writer = await asyncio.open_connection("127.0.0.1", ready["port"])
+        answer = b""
+        while not answer.endswith(b"\x83\x06"):
+            writer.write(bytes.fromhex("000100000006010300040001"))
+            answer = await reader.read(100)
+        process.stdin.close()
+        await process.wait()
+    writer.close()
+
+    assert b"told:1: unknown event 'burts'" in wrong
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (("water", "--scenario", "none.yaml"), "none.yaml: cannot be read"),
         (("water", "--scenario", "demo.yaml", "--rooms", "W9"), "no pump_room W9; it has W1"),
-        (("lift", "--broker", "here", "--scenario", "demo.yaml"), "invalid _address value"),
-        (("load", "--broker", "h:1", "--chain-open", "L1"), "invalid parse value"),
+        (("lift", "--broker", "here", "--scenario", "demo.yaml"), "HOST:PORT is needed"),
+        (("load", "--broker", "h:1", "--chain-open", "L1"), "LIFT:FIRST:LAST is needed"),
     ],
 )
 async def test_wrong_words(words: tuple[str, ...], told: str) -> None:

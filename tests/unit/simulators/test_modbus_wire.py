@@ -64,8 +64,8 @@ async def connected(server: ModbusServer) -> AsyncIterator[Line]:
 @pytest.fixture
 async def server() -> AsyncIterator[ModbusServer]:
     made = scenario()
-    async with modbus_device.playing(made, made.devices) as running:
-        yield running
+    async with modbus_device.playing(made, made.devices) as run:
+        yield run.server
 
 
 @pytest.fixture
@@ -154,8 +154,8 @@ async def test_unknown_unit_silent() -> None:
     """An unknown unit may also be met with silence; the next request is answered."""
     made = scenario()
     async with (
-        modbus_device.playing(made, made.devices, unknown_unit_silent=True) as server,
-        connected(server) as line,
+        modbus_device.playing(made, made.devices, unknown_unit_silent=True) as run,
+        connected(run.server) as line,
     ):
         await line.send(1, 9, struct.pack(">BHH", 3, 0, 1))
         await line.send(2, 1, struct.pack(">BHH", 3, 0, 1))
@@ -179,7 +179,7 @@ async def test_several_units() -> None:
     one = Device("W1", Kind.PUMP_ROOM, PumpRoomParams())
     two = Device("W2", Kind.PUMP_ROOM, PumpRoomParams(tank_level=1.0), unit=2)
     both = scenario(one, two)
-    async with modbus_device.playing(both, both.devices) as server, connected(server) as line:
+    async with modbus_device.playing(both, both.devices) as run, connected(run.server) as line:
         levels = [words(await line.ask(3, 4, 1, unit=unit))[0] for unit in (1, 2)]
 
     assert levels[0] > 200

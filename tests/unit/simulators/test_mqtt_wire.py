@@ -63,11 +63,11 @@ async def test_lift_and_leak(mosquitto: Mosquitto) -> None:
     script = (Step(1.0, "L1", "safety_chain_open", 1.0, until=2.0), Step(1.0, "R1", "leak", 1.0, until=2.0))
     async with (
         listening(mosquitto.address) as heard,
-        mqtt_device.playing(mosquitto.address, scenario(*script), (LIFT, LEAK)) as tally,
+        mqtt_device.playing(mosquitto.address, scenario(*script), (LIFT, LEAK)) as run,
     ):
         await until(lambda: len(heard["leak/R1/state"]) >= 3)
         await until(lambda: len(chains(heard)) >= 3 and chains(heard)[-1] == "closed")
-        await until(lambda: tally.acknowledged == tally.made)
+        await until(lambda: run.tally.acknowledged == run.tally.made)
         online = list(heard["lifts/L1/online"])
     bodies = [json.loads(message) for message in heard["lifts/L1/status"]]
 
@@ -84,8 +84,8 @@ async def test_lift_and_leak(mosquitto: Mosquitto) -> None:
 @pytest.mark.integration
 async def test_presence(mosquitto: Mosquitto) -> None:
     """Online is retained; an orderly end says offline."""
-    async with mqtt_device.playing(mosquitto.address, scenario(), (LIFT,)) as tally:
-        await until(lambda: tally.acknowledged)
+    async with mqtt_device.playing(mosquitto.address, scenario(), (LIFT,)) as run:
+        await until(lambda: run.tally.acknowledged)
         async with listening(mosquitto.address, "lifts/+/online") as heard:
             await until(lambda: heard["lifts/L1/online"] == ["true"])
     async with listening(mosquitto.address, "lifts/+/online") as heard:
@@ -96,14 +96,14 @@ async def test_presence(mosquitto: Mosquitto) -> None:
 async def test_lift_without_broker(mosquitto: Mosquitto) -> None:
     """While the broker is away a lift keeps its messages, and tells them in order when it is back."""
     await mosquitto.kill()
-    async with mqtt_device.playing(mosquitto.address, scenario(), (LIFT,), 0.2) as tally:
-        await until(lambda: tally.made >= 3)
-        assert tally.acknowledged == 0
+    async with mqtt_device.playing(mosquitto.address, scenario(), (LIFT,), 0.2) as run:
+        await until(lambda: run.tally.made >= 3)
+        assert run.tally.acknowledged == 0
 
         await mosquitto.start()
-        await until(lambda: tally.acknowledged >= 5)
+        await until(lambda: run.tally.acknowledged >= 5)
 
-    assert tally.lost == 0
+    assert run.tally.lost == 0
 
 
 @pytest.mark.integration
@@ -112,11 +112,11 @@ async def test_silent_sensor(mosquitto: Mosquitto) -> None:
     script = Step(0.0, "L1", "sensor_silent", 1.0)
     async with (
         listening(mosquitto.address) as heard,
-        mqtt_device.playing(mosquitto.address, scenario(script), (LIFT, LEAK)) as tally,
+        mqtt_device.playing(mosquitto.address, scenario(script), (LIFT, LEAK)) as run,
     ):
         await until(lambda: heard["lifts/L1/online"] and heard["leak/R1/state"])
 
-    assert tally.made == 1
+    assert run.tally.made == 1
     assert "lifts/L1/status" not in heard
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from simulators.scenario import EVENTS, Expected, Kind, load_scenario
+from simulators.stage import Stage
 from simulators.strict_yaml import DocumentError
 
 SHIPPED = Path(__file__).parents[3] / "config" / "scenarios"
@@ -52,6 +53,19 @@ def test_clear(tmp_path: Path) -> None:
     assert set(scenario.active("W1", 2.0)) == {"burst", "leak"}
     assert set(scenario.active("W1", 5.0)) == {"leak"}
     assert scenario.active("W1", 9.0) == {}
+
+
+def test_told_more(tmp_path: Path) -> None:
+    """While it is played a scenario can be told more: it happens at once, and is cleared the same way."""
+    stage = Stage(load_scenario(write(tmp_path, HEAD)))
+    stage.tell('{"device": "W1", "event": {"burst": 3.5}}')
+    told = stage.scenario.active("W1", stage.now())
+    stage.tell("{device: W1, event: clear}")
+
+    assert told == {"burst": 3.5}
+    assert stage.scenario.active("W1", stage.now()) == {}
+    with pytest.raises(DocumentError, match="told:1: unknown device 'W9'"):
+        stage.tell("{device: W9, event: burst}")
 
 
 @pytest.mark.parametrize(
