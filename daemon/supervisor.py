@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -57,3 +59,26 @@ async def keep_alive(
         else:
             return
         await clock.sleep(backoff.wait(attempt))
+
+
+class ServiceManager:
+    """systemd's notification socket; silent when there is none.
+
+    The watchdog is fed by whoever has seen work done, never by a timer of its own.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        address = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+
+    def tell(self, **state: str) -> None:
+        """Send `KEY=value` lines, e.g. `tell(READY="1", STATUS="…")`."""
+        if not self._address:
+            return
+        message = "\n".join(f"{key}={value}" for key, value in state.items())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            try:
+                sock.sendto(message.encode(), self._address)
+            except OSError as error:
+                log.warning("service_manager_unreachable", error=str(error))
+                self._address = ""
