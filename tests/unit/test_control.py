@@ -20,7 +20,7 @@ async def hello(arguments: dict[str, Any]) -> dict[str, Any]:
 
 async def started(path: Path) -> asyncio.Task[None]:
     task = asyncio.get_running_loop().create_task(control.serve(path, {"hello": hello}))
-    while not path.exists():  # noqa: ASYNC110  the file is the signal
+    while not path.exists():
         await asyncio.sleep(0.01)
     return task
 
