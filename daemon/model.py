@@ -157,6 +157,7 @@ class Reason(enum.StrEnum):
     ILLEGAL_ADDRESS = "illegal_address"
     OVERFLOW = "overflow"
     POISON = "poison"
+    REFUSED = "refused"
 
 
 class Reading(NamedTuple):

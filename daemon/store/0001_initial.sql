@@ -112,3 +112,36 @@ CREATE TABLE fact (
   name  TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT;
+
+-- Deliveries to the ticketing service, in order per work order; `level` is the order's, I first.
+CREATE TABLE outbox (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  order_key    TEXT NOT NULL,
+  action       TEXT NOT NULL,             -- create | update | recover
+  level        INTEGER NOT NULL,
+  body         BLOB NOT NULL,             -- JSON, sent byte for byte each time
+  state        TEXT NOT NULL DEFAULT 'pending',
+  attempts     INTEGER NOT NULL DEFAULT 0,
+  next_at      INTEGER NOT NULL,
+  last_error   TEXT NOT NULL DEFAULT '',
+  created_at   INTEGER NOT NULL,
+  delivered_at INTEGER,
+  ref          TEXT                       -- of a delivered create: the ticket's reference
+) STRICT;
+CREATE INDEX outbox_by_order ON outbox (order_key, id);
+CREATE INDEX outbox_waiting ON outbox (level, id) WHERE state = 'pending';
+CREATE INDEX outbox_parked ON outbox (id) WHERE state = 'parked';
+
+-- What each sink has been given: every row up to live_seq that lies in no gap.
+CREATE TABLE forward_mark (
+  sink           TEXT PRIMARY KEY,
+  live_seq       INTEGER NOT NULL,
+  values_written INTEGER NOT NULL,
+  lines_rejected INTEGER NOT NULL
+) STRICT;
+CREATE TABLE forward_gap (
+  sink     TEXT NOT NULL REFERENCES forward_mark (sink),
+  from_seq INTEGER NOT NULL,
+  to_seq   INTEGER NOT NULL,
+  PRIMARY KEY (sink, from_seq)
+) STRICT, WITHOUT ROWID;

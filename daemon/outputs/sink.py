@@ -1,0 +1,117 @@
+"""The two ports through which anything leaves the house: a store of time series, and a ticketing service.
+
+Both speak with three outcomes, after the triage of a batch: *accepted* (the peer has it), *rejected* (the peer will
+never take it) and *kept* (undecided: come back later). Accepted and rejected are returned, kept is raised as `Retry`.
+Who calls a sink decides when to come back; a sink itself never waits and never tries twice.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from daemon.model import OrderStatus
+
+
+class Refused(NamedTuple):
+    """One line that the store of time series will never take."""
+
+    #: Its place in the sequence that was written.
+    number: int
+    #: What the peer said.
+    reason: str
+
+
+class Triage(NamedTuple):
+    """What became of a batch of which every line is decided."""
+
+    accepted: int
+    rejected: tuple[Refused, ...] = ()
+
+
+class TimeSeriesSink(Protocol):
+    """A store of time series that takes line protocol with timestamps in milliseconds."""
+
+    async def write(self, lines: Sequence[bytes]) -> Triage:
+        """Write lines, each without its line end, in any number; return when the peer has decided on every one.
+
+        May be called again with the same lines: series, timestamp and field name identify a value, so a repetition
+        writes the same values over themselves. That is why a batch is kept or decided as a whole.
+
+        Raises:
+            Retry: at least one line is undecided: the caller keeps the whole batch and writes it again, not before
+                `after` when given. Some lines may have been taken all the same.
+        """
+        ...
+
+
+class Capability(enum.StrEnum):
+    """What a ticketing service can promise about a create that is sent again."""
+
+    #: It knows an idempotency key: the same create again gives the same ticket.
+    KEY = "key"
+    #: A ticket can be found by a marker in it, so one looks before creating again.
+    SEARCH = "search"
+    #: Neither: after an ambiguous failure one either parks the order or risks a second ticket.
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the service tells about one ticket."""
+
+    #: Our order's key.
+    key: str
+    status: OrderStatus
+    by: str
+    note: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A page of changes."""
+
+    #: Give this to the next call.
+    cursor: str
+    changes: tuple[Change, ...]
+
+
+class TicketSink(Protocol):
+    """A ticketing service. Bodies are JSON as it was stored, sent byte for byte each time."""
+
+    #: The address, for messages to a person.
+    url: str
+    capability: Capability
+
+    async def create(self, key: str, body: bytes) -> str:
+        """Open a ticket and return its reference. With `Capability.KEY` the same call again returns the same one.
+
+        Raises:
+            Retry: not now; `ambiguous` when the ticket may exist all the same.
+            Reject: never; a person must look at it.
+        """
+        ...
+
+    async def note(self, ref: str, key: str, body: bytes) -> None:
+        """Write a note on a ticket. With `Capability.KEY` the same key again writes nothing more.
+
+        Raises:
+            Retry: not now; `ambiguous` when the note may stand there all the same.
+            Reject: never, for instance because there is no such ticket.
+        """
+        ...
+
+    async def changes(self, since: str) -> Changes:
+        """What changed after the cursor `since`, oldest first; empty `since`: from the beginning.
+
+        May be called again with the same cursor.
+
+        Raises:
+            Retry: not now.
+            Reject: the service does not understand the question.
+        """
+        ...

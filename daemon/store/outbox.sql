@@ -1,0 +1,53 @@
+-- name: add
+-- A delivery, due at once.
+INSERT INTO outbox (order_key, action, level, body, next_at, created_at) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: due
+-- The head of each order's line, the most urgent and oldest first. An order whose create is parked holds the rest.
+SELECT id, order_key, action, level, body, attempts, created_at,
+       (SELECT made.ref FROM outbox AS made
+        WHERE made.order_key = given.order_key AND made.action = 'create' AND made.state = 'delivered')
+FROM outbox AS given
+WHERE state = 'pending' AND next_at <= ?1 AND attempts <= ?2 AND NOT EXISTS (
+  SELECT 1 FROM outbox AS earlier
+  WHERE earlier.order_key = given.order_key AND earlier.id < given.id
+    AND (earlier.state = 'pending' OR (earlier.state = 'parked' AND earlier.action = 'create'))
+)
+ORDER BY level, id LIMIT ?3
+
+-- name: next_at
+-- When the next delivery is due.
+SELECT min(next_at) FROM outbox AS given
+WHERE state = 'pending' AND NOT EXISTS (
+  SELECT 1 FROM outbox AS earlier
+  WHERE earlier.order_key = given.order_key AND earlier.id < given.id
+    AND (earlier.state = 'pending' OR (earlier.state = 'parked' AND earlier.action = 'create'))
+)
+
+-- name: delivered
+-- The service has it.
+UPDATE outbox SET state = 'delivered', attempts = attempts + 1, delivered_at = ?, ref = ?, last_error = '' WHERE id = ?
+
+-- name: postponed
+-- The service could not take it now.
+UPDATE outbox SET attempts = attempts + 1, next_at = ?, last_error = ? WHERE id = ? AND state = 'pending'
+
+-- name: parked
+-- The service will never take it.
+UPDATE outbox SET state = 'parked', attempts = attempts + 1, last_error = ? WHERE id = ? AND state = 'pending'
+
+-- name: order_moved
+-- A work order follows its create, unless the service has told of a later status already.
+UPDATE work_order SET status = ?, changed_at = ?
+WHERE status = 'pending' AND key = (SELECT order_key FROM outbox WHERE id = ? AND action = 'create')
+
+-- name: counts
+-- How many wait, since when, and how many were given up.
+SELECT (SELECT count(*) FROM outbox WHERE state = 'pending'),
+       (SELECT min(created_at) FROM outbox WHERE state = 'pending'),
+       (SELECT count(*) FROM outbox WHERE state = 'parked'),
+       (SELECT count(*) FROM outbox WHERE state = 'delivered')
+
+-- name: pending
+-- How many wait.
+SELECT count(*), min(created_at) FROM outbox WHERE state = 'pending'
