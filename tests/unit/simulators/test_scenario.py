@@ -29,7 +29,7 @@ def test_demo_expects_two_orders() -> None:
     """The demo promises one order heard over MQTT and one over Modbus."""
     expected = load_scenario(SHIPPED / "demo.yaml").expected
 
-    assert expected == (Expected("L1", "elv.safety.chain"), Expected("W1", "wat.burst"))
+    assert expected == (Expected("b1-lift-1", "elv.safety.chain"), Expected("zone-high", "wat.burst"))
 
 
 def test_values_and_spans(tmp_path: Path) -> None:
