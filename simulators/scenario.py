@@ -12,7 +12,7 @@ script:                       # spans are simulated time since the start
   - {at: 8s, device: L1, event: safety_chain_open, for: 27s}
   - {at: 10s, device: W1, event: {burst: 6.5}, for: 40s}
 expected:
-  - {asset: L1, rule: elv.safety.chain}
+  - {asset: b1-lift-1, rule: elv.safety.chain}
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ _DEVICE_KEYS = frozenset({"kind", "unit"})
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One simulated device; its id is also the asset's id (for a leak contact: the room's)."""
+    """One simulated device; its id is what it calls itself on the wire, not the asset's id at the gateway."""
 
     id: str
     kind: Kind
@@ -122,7 +122,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One order that must come of the scenario."""
+    """One order that must come of the scenario, by the gateway's ids."""
 
     asset: str
     rule: str
