@@ -1,4 +1,4 @@
-"""JSON payloads: paths into them, values and times out of them. What profiles say of a field stands here."""
+"""JSON payloads: what a profile says of a field and of a message's time, and the paths and topics it uses."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from daemon.documents import Strict
 Steps = tuple[str | int, ...]
 
 _STEP = re.compile(r"""(?:^|\.)([^.\[\]"]+)|\[(\d+)\]|\["([^"]+)"\]""")
+_PLAIN_KEY = re.compile(r'[^.\[\]"]+')
 _TOPIC_PART = re.compile(r"^(\{[A-Za-z_][A-Za-z0-9_]*\}|\+|#|[^+#{}\0]*)$")
 
 
@@ -36,6 +37,17 @@ def split_path(path: str) -> Steps:
     return tuple(steps)
 
 
+def join_path(steps: Steps) -> str:
+    """The text that `split_path` reads back as `steps`."""
+    if not steps:
+        return "$"
+    parts = (
+        f"[{step}]" if isinstance(step, int) else f".{step}" if _PLAIN_KEY.fullmatch(step) else f'["{step}"]'
+        for step in steps
+    )
+    return "".join(parts).removeprefix(".")
+
+
 def check_topic(topic: str) -> str:
     """A topic pattern: levels are words, named parts `{lift}`, `+`, or `#` at the end.
 
@@ -45,6 +57,9 @@ def check_topic(topic: str) -> str:
     levels = topic.split("/")
     if not topic or not all(_TOPIC_PART.match(level) for level in levels) or "#" in levels[:-1]:
         raise ValueError(f"{topic!r} is no topic pattern; a level is a word, {{name}}, + or (the last one) #")
+    named = [level for level in levels if level.startswith("{")]
+    if len(set(named)) < len(named):
+        raise ValueError(f"{topic!r} names one part twice; each name stands for one level")
     return topic
 
 

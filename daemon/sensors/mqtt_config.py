@@ -1,0 +1,137 @@
+"""How to reach a broker, and how much of what it sends may be held."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+import aiomqtt
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from daemon.documents import Span, Strict, format_span
+from daemon.model import ConfigError
+
+
+class MqttTls(Strict):
+    """TLS with a pinned certificate authority, and our own certificate where the broker asks for one."""
+
+    #: Certificates (PEM) of the authorities that may have signed the broker's; the system's when absent.
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together; write both or neither")
+        return self
+
+    def context(self) -> ssl.SSLContext:
+        """Load the files.
+
+        Raises:
+            ConfigError: one of them cannot be read or is not what it should be.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+        except OSError as error:
+            raise ConfigError([f"{self.ca}: no certificates could be read: {error}; check tls.ca"]) from error
+        if self.certificate is not None:
+            try:
+                context.load_cert_chain(self.certificate, self.key)
+            except OSError as error:
+                place = f"{self.certificate}, {self.key}"
+                raise ConfigError([f"{place}: {error}; check tls.certificate and tls.key"]) from error
+        return context
+
+
+class MqttConfig(Strict):
+    """One broker."""
+
+    host: str = Field(min_length=1)
+    #: 1883, or 8883 with TLS, when absent.
+    port: int | None = Field(default=None, ge=1, le=65535)
+    version: Literal["5", "3.1.1"] = "5"
+    #: The broker keeps our session under this name; `precomplaint-<site>` when absent. Two clients of one name
+    #: throw each other out for ever.
+    client_id: str | None = Field(default=None, min_length=1, max_length=256)
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: MqttTls | None = None
+    keepalive: Span = timedelta(seconds=60)
+    #: Longest wait for the connection, and again for the broker's answer.
+    connect_timeout: Span = timedelta(seconds=10)
+    #: How long the broker keeps our session and its messages while we are away (version 5 only).
+    session_expiry: Span = timedelta(days=7)
+    #: Messages sent to us that may be unacknowledged (version 5 only); brokers treat it as a wish.
+    receive_maximum: int = Field(default=1000, ge=1, le=65535)
+    #: Most messages held at once, and most bytes of them; beyond it we stop reading.
+    pending_messages: int = Field(default=2000, ge=1)
+    pending_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    #: A larger payload is rejected.
+    max_payload: int = Field(default=256 * 1024, ge=1)
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _as_text(cls, version: object) -> object:
+        return str(version) if isinstance(version, int) else version
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Self:
+        if self.password is not None and self.username is None:
+            raise ValueError("a password without a username; write username too")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port or (8883 if self.tls else 1883)
+
+    @property
+    def place(self) -> str:
+        """`host:port`, as messages name the broker."""
+        return f"{self.address[0]}:{self.address[1]}"
+
+
+def why_unreachable(config: MqttConfig, error: aiomqtt.MqttError, cause: Exception | None) -> str:
+    """Say where a connection failed, why, and what to do about it."""
+    wait = format_span(config.connect_timeout)
+    match cause:
+        case _ if isinstance(error, aiomqtt.MqttCodeError):
+            what = f"the broker refused us: {error}; {_advice_on(error.rc, config)}"
+        case ssl.SSLCertVerificationError():
+            what = f"the broker's certificate is not trusted: {cause.verify_message}; check tls.ca and host"
+        case ssl.SSLError():
+            what = f"TLS failed: {cause.reason or cause}; check that this is a TLS port, and tls.certificate"
+        case ConnectionRefusedError():
+            what = "connection refused; start the broker there, or correct host and port"
+        case socket.gaierror():
+            what = f"the name cannot be resolved: {cause.strerror}; correct host, or check DNS"
+        case TimeoutError():
+            what = f"no answer within {wait}; check host, port, network and firewall"
+        case OSError():
+            what = f"{cause.strerror or cause}; check host, port and network"
+        case _ if "timed out" in str(error):
+            hint = "is it an MQTT port?" if config.tls else "is it an MQTT port, and one without TLS?"
+            what = f"connected, but no answer to CONNECT within {wait}; {hint}"
+        case _:
+            what = str(error)
+    return f"{config.place}: {what}"
+
+
+def _advice_on(code: object, config: MqttConfig) -> str:
+    match getattr(code, "value", code):
+        case 132:
+            return 'the broker does not speak this version; write version: "3.1.1" (or "5")'
+        case 133:
+            return "change client_id"
+        case 134 | 135:
+            who = f"user {config.username!r}" if config.username else "no username is given"
+            return f"check username and password ({who})"
+        case 136 | 137 | 151 | 159:
+            return "the broker is busy; wait, or look at its limits"
+        case _:
+            return "see the broker's log"

@@ -1,0 +1,351 @@
+"""One connection to a broker: aiomqtt's client with its receiving half replaced.
+
+aiomqtt makes the connection, speaks TLS, logs in and runs paho's state machine. Its message queue stays empty: what it
+would put there is acknowledged at once and dropped when the queue is full. Instead
+
+    socket ── 64 KiB reads ──> Packets ──┬─ PUBLISH ──> `receive` of the source
+                                         └─ the rest ──> paho, a whole packet at a time
+
+and acknowledgements go out when the source says so. `hold` stops reading, so that TCP holds the broker back; pings
+go on. Everything but the connecting runs in the event loop; nothing here raises into it: what goes wrong ends up in
+`lost`, and `changed` is set.
+
+It leans on these private parts of aiomqtt 2.x and paho 2.x: `_on_*` callbacks, `_connected`, `_client_connect`; paho's
+`_sock`, `_packet_queue`, `_ping_t`, `_sock_close`. tests/contract/test_mqtt.py walks over all of them.
+"""
+# ruff: noqa: SLF001  see above
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import aiomqtt
+from paho.mqtt import client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+from typing_extensions import override
+
+from daemon.clock import Clock
+from daemon.model import ConfigError, SourceDown
+from daemon.sensors.mqtt_config import MqttConfig, why_unreachable
+from daemon.sensors.mqtt_socket import BufferedSocket
+from daemon.sensors.mqtt_wire import Malformed, Packets, Publish, acknowledgements
+
+_PUBACK = 0x40
+_TAKEN_OVER = 0x8E
+
+
+class Link(aiomqtt.Client):
+    """One connection: `join` once, `leave` once."""
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        clock: Clock,
+        *,
+        client_id: str,
+        status_topic: str,
+        receive: Callable[[Publish], None],
+        changed: asyncio.Event,
+    ) -> None:
+        v5 = config.version == "5"
+        properties = None
+        if v5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = int(config.session_expiry.total_seconds())
+            properties.ReceiveMaximum = config.receive_maximum
+        super().__init__(
+            *config.address,
+            identifier=client_id,
+            username=config.username,
+            password=config.password.get_secret_value() if config.password else None,
+            protocol=aiomqtt.ProtocolVersion.V5 if v5 else aiomqtt.ProtocolVersion.V311,
+            clean_start=False if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,  # the latter means nothing in 3.1.1
+            clean_session=None if v5 else False,
+            properties=properties,
+            keepalive=max(1, int(config.keepalive.total_seconds())),
+            timeout=config.connect_timeout.total_seconds(),
+            will=aiomqtt.Will(status_topic, b"offline", qos=1, retain=True),
+        )
+        self._client.manual_ack_set(True)
+        self._client.disable_logger()  # it logs every loss at ERROR, each time; we do once
+        self._client.connect_timeout = config.connect_timeout.total_seconds()
+        self._config = config
+        self._clock = clock
+        self._v5 = v5
+        self._status_topic = status_topic
+        self._receive = receive
+        self._changed = changed
+        self._thread = threading.get_ident()
+        self._packets = Packets(v5=v5, largest_payload=config.max_payload)
+        self._socket: BufferedSocket | None = None
+        self._abandoned = False
+        self._holding = False
+        self._keeper: asyncio.Task[None] | None = None
+        #: Why connecting failed, as the operating system or TLS said it.
+        self.cause: Exception | None = None
+        #: Why the connection is gone; empty while it stands.
+        self.lost = ""
+        #: The broker ended it without a word.
+        self.closed_by_broker = False
+        #: The broker said that another client took our session over.
+        self.taken_over = False
+        #: The broker still had our session.
+        self.session_present = False
+        #: When the last bytes were read: the time of receipt of every message in them.
+        self.read_at: datetime = clock.now()
+        #: Asked for, but not answered yet.
+        self._asked: dict[int, tuple[str, ...]] = {}
+        #: Filters that the broker granted, and those that it refused.
+        self.granted: list[str] = []
+        self.refused: list[str] = []
+        #: Set when one of the two has changed.
+        self.answered = False
+
+    # --- connecting and closing ---------------------------------------------------------------------------
+
+    @override
+    def _client_connect(self) -> None:
+        try:
+            super()._client_connect()
+        except OSError as error:
+            self.cause = error
+            raise
+        except UnicodeError as error:
+            raise OSError(f"{self._config.host!r} is no host name") from error
+
+    async def join(self) -> None:
+        """Connect.
+
+        Raises:
+            SourceDown: it did not work out: where, why, and what to do.
+        """
+        try:
+            if self._config.tls is not None:
+                self._client.tls_set_context(self._config.tls.context())
+            await super().__aenter__()
+        except aiomqtt.MqttError as error:
+            self._drop()
+            raise SourceDown(why_unreachable(self._config, error, self.cause)) from error
+        except ConfigError as error:
+            raise SourceDown(f"{self._config.place}: {error}") from error
+        except BaseException:
+            self._drop()
+            raise
+        self._keeper = self._loop.create_task(self._keep(), name="mqtt-keep-alive")
+
+    def leave(self) -> None:
+        """Say that we are offline and disconnect, without waiting for a peer that may hang."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if not self.lost:
+            self.tell("offline")
+            self._client.disconnect()
+            self._client.loop_write()
+        self._drop()
+
+    def _drop(self) -> None:
+        self._abandoned = True  # a connection that the thread still makes is closed at once
+        self._client._sock_close()
+
+    async def _keep(self) -> None:
+        """Ping. While reading is on hold the answers cannot be seen, so they are not missed either."""
+        while not self.lost:
+            await self._clock.sleep(1.0)
+            if self._holding:
+                self._client._ping_t = 0.0
+            self._client.loop_misc()
+
+    # --- what paho and aiomqtt call back ------------------------------------------------------------------
+
+    @override
+    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        # in the connecting thread
+        if self._abandoned:
+            sock.close()
+            raise ConnectionAbortedError("nobody waits for this connection any more")
+        self._socket = BufferedSocket(sock)
+        client._sock = self._socket  # type: ignore[assignment]
+        self._loop.call_soon_threadsafe(self._watch)
+
+    @override
+    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        if sock.fileno() >= 0:
+            self._loop.remove_reader(sock.fileno())
+
+    @override
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(self._watch_writing)
+        else:
+            self._loop.call_soon_threadsafe(self._watch_writing)
+
+    @override
+    def _on_socket_unregister_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        if sock.fileno() >= 0:
+            self._loop.remove_writer(sock.fileno())
+
+    def _watch(self) -> None:
+        if self._socket is not None and self._client._sock is not None and not self._holding:
+            self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def _watch_writing(self) -> None:
+        # asked again here, for what was to be written may be gone by now, and the socket with it
+        if self._socket is not None and self._client._sock is not None and self._client.want_write():
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+
+    def _writable(self) -> None:
+        self._client.loop_write()
+
+    @override
+    def _on_connect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: paho.ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.session_present = flags.session_present
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    @override
+    def _on_disconnect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: paho.DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.taken_over = reason_code.value == _TAKEN_OVER
+            self.lose(f"the broker ended the connection: {reason_code} (code {reason_code.value})")
+        elif self._socket is not None and self._socket.ended is not None:
+            self.lose(str(self._socket.ended))
+        else:
+            self.lose(f"{reason_code}")
+
+    @override
+    def _on_subscribe(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        for name, code in zip(self._asked.pop(mid, ()), reason_codes, strict=False):
+            (self.refused if code.is_failure else self.granted).append(name)
+        self.answered = True
+        self._changed.set()
+
+    @override
+    def _on_unsubscribe(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        mid: int,
+        reason_codes: list[ReasonCode],
+        properties: Properties | None = None,
+    ) -> None:
+        """Nothing waits for it."""
+
+    def lose(self, why: str) -> None:
+        """Give the connection up."""
+        if not self.lost:
+            self.lost = why
+            self._changed.set()
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError(why))
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        sock = self._socket
+        while sock is not None and not self.lost and not self._holding:
+            try:
+                data = sock.read()
+            except OSError as error:
+                sock.ended = error
+                self.closed_by_broker = isinstance(error, ConnectionResetError)
+                self._client.loop_read()  # paho finds out, closes, and calls _on_disconnect
+                self.lose(str(error))
+                return
+            if not data:
+                return
+            self.read_at = self._clock.now()
+            self._packets.feed(data)
+            self._pass_on()
+            if not sock.pending():
+                return
+
+    def _pass_on(self) -> None:
+        sock = self._socket
+        assert sock is not None  # noqa: S101  whoever calls has read from it
+        try:
+            while not self._holding and not self.lost:
+                packet = self._packets.take()
+                if packet is None:
+                    return
+                if isinstance(packet, Publish):
+                    self._receive(packet)
+                else:
+                    sock.fed = packet
+                    self._client.loop_read()
+        except Malformed as error:
+            self.lose(f"the broker sent something that is no MQTT: {error}")
+            self._drop()
+
+    def hold(self) -> None:
+        """Stop reading."""
+        if not self._holding and self._socket is not None and self._client._sock is not None:
+            self._loop.remove_reader(self._socket.fileno())
+        self._holding = True
+
+    def go_on(self) -> None:
+        """Read again, beginning with what is here already."""
+        if not self._holding or self.lost:
+            return
+        self._holding = False
+        self._pass_on()
+        if not self._holding and not self.lost:
+            self._watch()
+            if self._socket is not None and self._socket.pending():
+                self._readable()
+
+    # --- writing ------------------------------------------------------------------------------------------
+
+    def acknowledge(self, mids: Sequence[int]) -> None:
+        """Tell the broker that these messages are ours now: one write for all of them."""
+        if mids and not self.lost:
+            self._client._packet_queue(_PUBACK, acknowledgements(mids), 0, 1)
+            self._client.loop_write()
+
+    def tell(self, status: str) -> None:
+        """Publish our own status, retained."""
+        self._client.publish(self._status_topic, status.encode(), qos=1, retain=True)
+
+    def ask(self, filters: Sequence[str], *, without: Sequence[str], replay: bool) -> None:
+        """Subscribe to filters and unsubscribe from others. `replay`: have retained messages sent again (version 5).
+
+        The answers show up in `granted` and `refused`.
+        """
+        if without:
+            self._client.unsubscribe(list(without))
+        if not filters:
+            return
+        if self._v5:
+            when = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if replay else SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+            options = SubscribeOptions(qos=1, retainHandling=when)
+            _, mid = self._client.subscribe([(name, options) for name in filters])
+        else:
+            _, mid = self._client.subscribe([(name, 1) for name in filters])
+        if mid is not None:
+            self._asked[mid] = tuple(filters)
