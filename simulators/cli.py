@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,51 @@ async def _influx(chosen: argparse.Namespace) -> None:
         await over.wait()
 
 
+def _add_broker(commands: Commands) -> None:
+    parser = command(commands, "broker", "an MQTT broker: Mosquitto when installed, else an embedded one", _broker)
+    parser.add_argument("--engine", choices=("mosquitto", "iotcore"), help="default: what is installed")
+    parser.add_argument("--directory", type=Path, help="keeps sessions over a restart (Mosquitto only)")
+
+
+async def _broker(chosen: argparse.Namespace) -> None:
+    from simulators import broker  # noqa: PLC0415  only what is asked for
+
+    async with (
+        told_to_stop() as over,
+        broker.serving(port=chosen.port, directory=chosen.directory, engine=chosen.engine) as running,
+    ):
+        announce(port=running.port, v5_port=running.v5_port, engine=running.engine, protocol=running.protocol)
+        told = asyncio.create_task(over.wait(), name="told")
+        ended = asyncio.create_task(running.process.wait(), name="ended")
+        await asyncio.wait((told, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not told.done():
+            raise OSError(f"{running.engine} ended by itself with status {running.process.returncode}")
+
+
+def _add_proxy(commands: Commands) -> None:
+    parser = command(commands, "proxy", "a TCP proxy that breaks on demand, told so by JSON lines on stdin", _proxy)
+    parser.add_argument("--target", type=int, required=True, help="port to forward to")
+    parser.add_argument("--target-host", default="127.0.0.1", help="host to forward to")
+
+
+async def _proxy(chosen: argparse.Namespace) -> None:
+    from simulators.proxy import FaultProxy  # noqa: PLC0415  only what is asked for
+
+    async with FaultProxy(chosen.target, target_host=chosen.target_host, port=chosen.port) as proxy:
+
+        async def obey(line: bytes) -> None:
+            try:
+                await proxy.play(json.loads(line))
+            except ValueError as error:
+                print(json.dumps({"error": str(error)}), flush=True)
+            else:
+                print(json.dumps({"done": json.loads(line)["do"]}), flush=True)
+
+        async with told_to_stop(obey) as over:
+            announce(port=proxy.port, target=chosen.target)
+            await over.wait()
+
+
 def _script(path: Path | None) -> Any:  # noqa: ANN401  whatever YAML holds; the script checks it
     return [] if path is None else yaml.safe_load(path.read_text(encoding="utf-8"))
 
@@ -108,5 +154,7 @@ def _script(path: Path | None) -> Any:  # noqa: ANN401  whatever YAML holds; the
 COMMANDS: tuple[Callable[[Commands], None], ...] = (
     _add_ticketing,
     _add_influx,
+    _add_broker,
+    _add_proxy,
     *DEVICES,
 )
