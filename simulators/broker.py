@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulators.sockets import free_port
+from simulators.sockets import free_port, listen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -109,7 +109,7 @@ async def serving(*, port: int = 0, directory: Path | None = None, engine: str |
         engine: one of ENGINES; None: what is installed.
 
     Raises:
-        OSError: the broker did not come up (the port is taken, the program is missing), with its own words.
+        OSError: the port is taken, or the broker did not come up, with its own words.
     """
     engine = engine or installed()
     with tempfile.TemporaryDirectory(prefix="broker-") as temporary:
@@ -121,6 +121,8 @@ async def serving(*, port: int = 0, directory: Path | None = None, engine: str |
 
 
 async def _started(engine: str, wanted: int, directory: Path) -> Broker:
+    # Somebody else on the port could answer in the broker's place; bind it once to see that it is free.
+    listen(wanted).close()
     chosen = wanted
     for _ in range(1 if wanted else _TRIES):
         chosen = wanted or free_port()
@@ -185,9 +187,7 @@ async def _answers(process: asyncio.subprocess.Process, port: int, level: int) -
             continue
         try:
             writer.write(_connect(level))
-            answer = await reader.read(4)
-            # On somebody else's port our own broker has ended, or is about to.
-            if answer[:1] == b"\x20" and process.returncode is None:
+            if (await reader.read(4))[:1] == b"\x20" and process.returncode is None:
                 writer.write(b"\xe0\x00")
                 return True
         finally:
