@@ -78,7 +78,7 @@ async def test_a_broker_dies_with_a_killed_parent() -> None:
         process.kill()
         await process.wait()
         async with asyncio.timeout(20):
-            while await answers(ready["port"]):  # noqa: ASYNC110  it is another process that ends
+            while await answers(ready["port"]):
                 await asyncio.sleep(0.02)
 
 
