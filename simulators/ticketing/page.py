@@ -67,14 +67,14 @@ def _card(order: Record, lang: str, now: datetime, zone: ZoneInfo) -> str:
     words = WORDS[lang]
     level, status = order["level"], order["status"]
     place = " · ".join(filter(None, [order["site"], order["building"], order["asset_name"][lang]]))
-    households = words.households.format(n=order["households"]) if order["households"] else ""
+    households = " · " + words.households.format(n=order["households"]) if order["households"] else ""
     late = f'<span class="late">{words.late}</span>' if order["late"] else ""
     return (
         f'<article id="{escape(order["id"])}" class="level{level} {status}">'
         f'<div class="top"><span class="badge">{LEVELS[level]} {words.levels[level]}</span>'
         f'<span class="status">{words.statuses[status]}</span>{_countdown(order, words, now)}</div>'
         f"<h2>{escape(order['title'][lang])}</h2>"
-        f'<p class="place">{escape(place)} <code>{escape(order["asset"])}</code> {households} {late}</p>'
+        f'<p class="place">{escape(place)} <code>{escape(order["asset"])}</code>{households} {late}</p>'
         f"{_evidence(order, words, zone)}"
         f"<dl><dt>{words.cause}</dt><dd>{escape(order['cause'][lang])}</dd>"
         f"<dt>{words.consequence}</dt><dd>{escape(order['consequence'][lang])}</dd></dl>"
@@ -101,15 +101,19 @@ def _countdown(order: Record, words: Words, now: datetime) -> str:
 
 
 def _evidence(order: Record, words: Words, zone: ZoneInfo) -> str:
-    rows = "".join(
-        f"<tr><td><code>{escape(seen['point'])}</code></td>"
-        f"<td><b>{escape(_value(seen['value']))}</b> {escape(seen['unit'])}"
-        f"{'' if seen['quality'] == 'good' else ' <i>' + words.qualities[seen['quality']] + '</i>'}</td>"
-        f"<td>{escape(seen['limit'])}</td><td>{_moment(seen['at'], zone)}</td></tr>"
+    items = "".join(
+        f"<li><code>{_breakable(seen['point'].removeprefix(order['asset'] + '.'))}</code>"
+        f"<b>{escape(_value(seen['value']))} {escape(seen['unit'])}"
+        f"{'' if seen['quality'] == 'good' else ' <i>' + words.qualities[seen['quality']] + '</i>'}</b>"
+        f"<small>{words.limit} {escape(seen['limit'])} · {_moment(seen['at'], zone)}</small></li>"
         for seen in order["observed"]
     )
-    heads = "".join(f"<th>{head}</th>" for head in words.evidence)
-    return f'<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>' if rows else ""
+    return f'<ul class="evidence">{items}</ul>' if items else ""
+
+
+def _breakable(name: str) -> str:
+    """Let a long name break after its underscores and dots, and nowhere else."""
+    return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 
 def _steps(order: Record, words: Words, lang: str) -> str:

@@ -70,6 +70,7 @@ async def serving(
                 ws="none",
                 lifespan="off",
                 access_log=False,
+                date_header=False,
                 log_level="critical",
                 # A held time-out must not hold the service's own end.
                 timeout_graceful_shutdown=1,
@@ -80,21 +81,26 @@ async def serving(
             await server.ready.wait()
             yield Ticketing(listener.getsockname()[1], store, failures)
         finally:
-            server.should_exit = True
+            server.leave.set()
             await task
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the event loop."""
+    """Leaves signals to whoever runs the event loop, and waits for events where its parent looks ten times a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.leave = asyncio.Event()
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    @override
+    async def main_loop(self) -> None:
+        await self.leave.wait()
 
     @override
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]

@@ -27,8 +27,7 @@ class Words:
     actions: dict[str, str]
     notes: dict[str, str]
     qualities: dict[str, str]
-    #: Heads of the evidence table.
-    evidence: tuple[str, str, str, str]
+    limit: str
     left: str
     over: str
     late: str
@@ -60,7 +59,7 @@ WORDS = {
         actions={"accept": "接单", "arrive": "到场", "finish": "完成", "reject": "误报"},
         notes={"update": "更新", "recovery": "恢复"},
         qualities={"suspect": "可疑", "bad": "无效"},
-        evidence=("测点", "读数", "限值", "时间"),
+        limit="限值",
         left="剩 {} 响应",
         over="已超时 {}",
         late="事后发现",
@@ -90,7 +89,7 @@ WORDS = {
         actions={"accept": "Accept", "arrive": "On site", "finish": "Done", "reject": "False alarm"},
         notes={"update": "Update", "recovery": "Recovered"},
         qualities={"suspect": "suspect", "bad": "bad"},
-        evidence=("Point", "Reading", "Limit", "Time"),
+        limit="limit",
         left="respond in {}",
         over="overdue by {}",
         late="seen late",
@@ -120,15 +119,15 @@ margin-bottom:1rem;box-shadow:0 1px 2px #0002;overflow-wrap:anywhere}
 .status{border:1px solid #d1d5db;border-radius:.25rem;padding:.0625rem .5rem}
 .due{margin-left:auto;font-variant-numeric:tabular-nums;font-weight:600}.over{color:#b91c1c}
 h2{font-size:1.0625rem;margin:.5rem 0 .125rem}.place{margin:0;color:#4b5563;font-size:.875rem}
-.late{color:#b45309}code{font-size:.8125rem}.wide{overflow-x:auto;margin:.5rem 0}
-table{border-collapse:collapse;width:100%;font-size:.8125rem}
-th,td{text-align:left;padding:.25rem .5rem .25rem 0;border-bottom:1px solid #e5e7eb;vertical-align:top}
-th{font-weight:500;color:#6b7280;white-space:nowrap}i{color:#b45309;font-style:normal}
+.late{color:#b45309}code{font-size:.8125rem}i{color:#b45309;font-style:normal;font-weight:400}
+.evidence{list-style:none;margin:.5rem 0;padding:0;font-size:.875rem}
+.evidence li{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;padding:.375rem 0;
+border-bottom:1px solid #e5e7eb}.evidence small{flex-basis:100%;color:#6b7280;font-size:.8125rem}
 dl{margin:.5rem 0;font-size:.875rem}dt{color:#6b7280;font-size:.8125rem}dd{margin:0 0 .25rem}
 summary{cursor:pointer;padding:.25rem 0;font-size:.875rem;color:#1d4ed8}ol{margin:.25rem 0;padding-left:1.5rem}
 .notes{list-style:none;margin:.5rem 0;padding:0;font-size:.875rem}.notes li{padding:.125rem 0}
 .recovery b{color:#047857}.by{margin:.5rem 0;font-size:.875rem;color:#374151}
-input{width:100%;font:inherit;padding:.5rem .625rem;border:1px solid #d1d5db;border-radius:.5rem}
+form{margin-top:.5rem}input{width:100%;font:inherit;padding:.5rem .625rem;border:1px solid #d1d5db;border-radius:.5rem}
 .buttons{display:flex;flex-wrap:wrap;gap:.5rem;margin-top:.5rem}
 button{flex:1 1 5rem;min-height:2.75rem;font:inherit;white-space:nowrap;border:1px solid #d1d5db;border-radius:.5rem;
 background:#fff;color:#1f2937;cursor:pointer}
