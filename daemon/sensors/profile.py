@@ -101,7 +101,7 @@ class ModbusPart(Strict):
 
     interval: Span = timedelta(seconds=5)
     #: Most registers in one request; the protocol's own limit is 125.
-    max_block: int = Field(default=125, ge=1, le=125)
+    max_block: int = Field(default=125, ge=2, le=125)
     #: Registers nobody asked for that may lie between two that are read in one request.
     max_gap: int = Field(default=8, ge=0, le=124)
 

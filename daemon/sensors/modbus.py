@@ -1,0 +1,215 @@
+"""The Modbus source: one task owns one bus, and reads it in slots aligned to each device's interval.
+
+    slots ─> unit that is due ─> blocks ─> link ─> words ─> readings ─> one Observation a poll ─> emit
+      ^            │                (a refused block is bisected once)
+      └────────────┴── breaker: a unit that is down is tried once a growing interval
+
+A poll starts nothing new while it runs, and a slot that went by meanwhile is counted and skipped. Only the function
+codes 3 and 4 exist here: nothing on the bus is ever written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from pydantic import Field
+
+from daemon.clock import Clock
+from daemon.documents import Span, Strict
+from daemon.model import ConfigError, Emit, Observation, SourceDown
+from daemon.sensors.blocks import Block, plan
+from daemon.sensors.modbus_link import Link, NoAnswer, Refused
+from daemon.sensors.modbus_unit import Unit, urgent_points
+from daemon.sensors.polling import Breaker, Slots
+from daemon.sensors.profile import Binding
+from daemon.sensors.register_points import RegisterPoint, compile_points
+from daemon.telemetry import counter, gauge
+
+log = structlog.get_logger(__name__)
+
+_POLLS = counter("modbus_polls", "Polls of a unit", "bus")
+_TIMEOUTS = counter("modbus_timeouts", "Reads that a unit did not answer, or not to what was asked", "bus", "unit")
+_REFUSALS = counter("modbus_refusals", "Polls ended by an exception code", "bus", "unit")
+_OVERRUNS = counter("modbus_overruns", "Slots that went by while the bus was busy", "bus")
+_UNITS_DOWN = gauge("modbus_units_down", "Units that do not answer", "bus")
+
+#: Observations that may wait for their commit before the bus is left alone: minutes of a usual bus.
+_MOST_WAITING = 256
+
+
+class ModbusConfig(Strict):
+    """One Modbus TCP server: a device, or a gateway with several units behind it."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=502, ge=1, le=65535)
+    #: How long an answer, or a connection, is waited for: so long a silent unit holds up the others.
+    timeout: Span = Field(default=timedelta(seconds=1), ge=timedelta(milliseconds=10), le=timedelta(seconds=30))
+    #: Repeats at once of a read that was not answered; the next slot comes anyway. A unit that failed gets none.
+    retries: int = Field(default=0, ge=0, le=5)
+    #: Silence that a slow gateway needs before each request.
+    pause_between_requests: Span = Field(default=timedelta(0), le=timedelta(seconds=5))
+    #: After so many failed polls in a row a unit counts as down, and is tried once per growing interval.
+    most_failures: int = Field(default=3, ge=1, le=100)
+    #: The longest such interval.
+    longest_wait: Span = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1), le=timedelta(hours=1))
+
+
+class ModbusBus:
+    """A source that polls every device bound to one Modbus TCP server.
+
+    Raises:
+        ConfigError: no device is bound, or a device's address names no unit from 0 to 255.
+    """
+
+    def __init__(self, config: ModbusConfig, bindings: Sequence[Binding], clock: Clock, *, name: str) -> None:
+        self._name = name
+        self._config = config
+        self._clock = clock
+        self._link = Link(config.host, config.port, timeout=config.timeout.total_seconds())
+        self._units = _units(config, bindings, name)
+        self._down: set[int] = set()
+        _UNITS_DOWN.labels(name).set(0)
+
+    @property
+    def name(self) -> str:
+        """The name under which devices refer to this bus."""
+        return self._name
+
+    async def run(self, emit: Emit) -> None:
+        """Poll until cancelled.
+
+        Raises:
+            SourceDown: nobody takes or keeps the connection. What was read before has been emitted.
+            BaseException: whatever `emit` raised.
+        """
+        try:
+            async with asyncio.TaskGroup() as emits:
+                down = await self._poll_until_down(emits, emit)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._link.close()
+        raise down
+
+    async def _poll_until_down(self, emits: asyncio.TaskGroup, emit: Emit) -> SourceDown:
+        """Each observation is emitted by a task of its own, in order: a commit under way does not hold up the bus."""
+        room = asyncio.Semaphore(_MOST_WAITING)
+
+        async def hand_over(observation: Observation, *, urgent: bool) -> None:
+            try:
+                await emit([observation], urgent=urgent)
+            finally:
+                room.release()
+
+        try:
+            await self._begin()
+            while True:
+                unit = await self._next_due()
+                observation = await self._poll(unit)
+                if observation.readings or observation.rejections:
+                    await room.acquire()
+                    urgent = unit.is_urgent(observation)
+                    emits.create_task(hand_over(observation, urgent=urgent), name=f"{self._name}: emit")
+        except SourceDown as down:
+            return down
+
+    async def _begin(self) -> None:
+        await self._link.connect()
+        log.info("source_connected", source=self._name, host=self._config.host, port=self._config.port)
+        now = self._clock.now()
+        for unit in self._units:
+            unit.slots.start(now)
+            unit.breaker.try_again()
+
+    async def _next_due(self) -> Unit:
+        """Wait for the slot that is due first: among several, the unit that waits longest has the turn."""
+        while True:
+            unit = min(self._units, key=Unit.due)
+            now = self._clock.now()
+            wait = (unit.due() - now).total_seconds()
+            if wait <= 0:
+                missed = unit.slots.serve(now)
+                if not unit.breaker.is_open:  # the slots of a unit that is down were left out on purpose
+                    _OVERRUNS.labels(self._name).inc(missed)
+                return unit
+            await self._clock.sleep(wait)
+
+    async def _poll(self, unit: Unit) -> Observation:
+        async def ask(block: Block[RegisterPoint]) -> Sequence[int]:
+            return await self._ask(unit, block)
+
+        _POLLS.labels(self._name).inc()
+        observation, failure = await unit.poll(ask, self._clock)
+        if failure is not None:
+            self._count(unit, failure)
+        elif unit.breaker.answered():
+            self._down.discard(unit.number)
+            log.info("unit_back", source=self._name, unit=unit.number, device=unit.device)
+        _UNITS_DOWN.labels(self._name).set(len(self._down))
+        return observation
+
+    def _count(self, unit: Unit, failure: NoAnswer | Refused) -> None:
+        if isinstance(failure, Refused):
+            _REFUSALS.labels(self._name, unit.number).inc()
+        if not unit.breaker.failed(self._clock.now()):
+            return
+        self._down.add(unit.number)
+        log.warning(
+            "unit_lost",
+            source=self._name,
+            unit=unit.number,
+            device=unit.device,
+            host=self._config.host,
+            port=self._config.port,
+            error=str(failure),
+            todo="check the unit's power, wiring and unit number; it is tried again at growing intervals",
+        )
+
+    async def _ask(self, unit: Unit, block: Block[RegisterPoint]) -> Sequence[int]:
+        repeats = 0 if unit.breaker.failures else self._config.retries
+        while True:
+            if self._config.pause_between_requests:
+                await self._clock.sleep(self._config.pause_between_requests.total_seconds())
+            try:
+                return await self._link.read(unit.number, block.table, block.start, block.count)
+            except NoAnswer:
+                _TIMEOUTS.labels(self._name, unit.number).inc()
+                if not repeats:
+                    raise
+                repeats -= 1
+
+
+def _units(config: ModbusConfig, bindings: Sequence[Binding], bus: str) -> list[Unit]:
+    faults: list[str] = []
+    units: list[Unit] = []
+    #: Two devices of one unit fall silent together.
+    breakers: dict[int, Breaker] = {}
+    for binding in bindings:
+        number, part = binding.address.get("unit"), binding.profile.modbus
+        if part is None or not isinstance(number, int) or not 0 <= number <= 255:
+            faults.append(
+                f"device {binding.device.id!r} on {bus!r}: its address is {dict(binding.address)} and its profile "
+                f"{binding.profile.profile!r}; give it `address: {{unit: 1}}` (0 to 255) and a Modbus profile",
+            )
+            continue
+        breaker = breakers.setdefault(number, Breaker(config.most_failures, longest_wait=config.longest_wait))
+        units.append(
+            Unit(
+                bus=bus,
+                device=binding.device.id,
+                number=number,
+                profile=binding.profile.profile,
+                blocks=plan(compile_points(binding, bus, number), max_block=part.max_block, max_gap=part.max_gap),
+                slots=Slots(part.interval),
+                breaker=breaker,
+                urgent=urgent_points(tuple(binding.points.values())),
+            ),
+        )
+    if not bindings:
+        faults.append(f"no device is bound to the Modbus source {bus!r}; name it as `source` of a device or remove it")
+    if faults:
+        raise ConfigError(faults)
+    return units

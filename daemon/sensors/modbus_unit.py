@@ -1,0 +1,131 @@
+"""One unit on a Modbus bus: which blocks it is read by, and what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from daemon.clock import Clock
+from daemon.model import EPOCH, Observation, Point, PointKind, Reading, Rejection, Value
+from daemon.sensors.blocks import Block, halves
+from daemon.sensors.modbus_link import NoAnswer, Refused
+from daemon.sensors.polling import Breaker, Slots
+from daemon.sensors.register_points import RegisterPoint
+
+log = structlog.get_logger(__name__)
+
+#: Asks the unit for a block. Raises `SourceDown`, `NoAnswer` or `Refused`.
+Ask = Callable[[Block[RegisterPoint]], Awaitable[Sequence[int]]]
+
+#: Exceptions that say that the unit has no such registers, or not so many of them together.
+_ADDRESS_FAULTS = frozenset({2, 3})
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What one poll has brought so far."""
+
+    at: datetime = EPOCH
+    words: list[tuple[Block[RegisterPoint], Sequence[int]]] = field(default_factory=list)
+    refused: list[tuple[RegisterPoint, Refused]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Unit:
+    """A device, when it is due, and how it is read."""
+
+    bus: str
+    device: str
+    number: int
+    profile: str
+    blocks: list[Block[RegisterPoint]]
+    slots: Slots
+    breaker: Breaker
+    #: Points whose change is committed at once, and what they said last.
+    urgent: dict[str, Value | None]
+
+    def due(self) -> datetime:
+        """When it is to be polled next."""
+        return max(self.slots.due(), self.breaker.not_before)
+
+    async def poll(self, ask: Ask, clock: Clock) -> tuple[Observation, NoAnswer | Refused | None]:
+        """Read all blocks; the failure says why some are missing.
+
+        Blocks that were read before the unit fell silent count: each is whole in itself.
+
+        Raises:
+            SourceDown: the connection is lost.
+        """
+        got = _Gathered()
+        failure: NoAnswer | Refused | None = None
+        try:
+            for block in self.blocks:
+                await self._read(block, ask, clock, got)
+        except (NoAnswer, Refused) as error:
+            failure = error
+        if failure is None and not got.words:
+            # A unit that has none of its registers is not ready yet, or not the one that the profile describes.
+            failure = got.refused[0][1]
+        rejections: list[Rejection] = []
+        if failure is None:
+            self.blocks = [block for block, _ in got.words]  # what was halved stays halved, what was refused is out
+            rejections = self._name_refused(got)
+        return self._decode(got, rejections), failure
+
+    async def _read(self, block: Block[RegisterPoint], ask: Ask, clock: Clock, got: _Gathered) -> None:
+        """Read a block; where the unit refuses its address, halve it until the refused fields stand alone."""
+        try:
+            words = await ask(block)
+        except Refused as refused:
+            if refused.code not in _ADDRESS_FAULTS:
+                raise
+            if len(block.fields) == 1:
+                got.refused.append((block.fields[0], refused))
+                return
+            for half in halves(block):
+                await self._read(half, ask, clock, got)
+            return
+        got.words.append((block, words))
+        got.at = clock.now()
+
+    def _name_refused(self, got: _Gathered) -> list[Rejection]:
+        for point, refused in got.refused:
+            log.error(
+                "register_refused",
+                source=self.bus,
+                unit=self.number,
+                table=point.table,
+                address=point.address,
+                point=point.point.id,
+                error=str(refused),
+                todo=f"correct the register in the profile {self.profile!r} or remove it; not read until restart",
+            )
+        return [point.illegal(str(refused)) for point, refused in got.refused]
+
+    def _decode(self, got: _Gathered, rejections: list[Rejection]) -> Observation:
+        readings: list[Reading] = []
+        for block, words in got.words:
+            for point in block.fields:
+                decoded = point.decode(words, block.start, got.at)
+                if isinstance(decoded, Reading):
+                    readings.append(decoded)
+                elif decoded is not None:
+                    rejections.append(decoded)
+        return Observation(got.at, self.device, tuple(readings), tuple(rejections))
+
+    def is_urgent(self, observation: Observation) -> bool:
+        """Whether an urgent point says something else than in the last observation."""
+        changed = False
+        for reading in observation.readings:
+            if reading.point in self.urgent and self.urgent[reading.point] != reading.value:
+                self.urgent[reading.point] = reading.value
+                changed = True
+        return changed
+
+
+def urgent_points(points: Sequence[Point]) -> dict[str, Value | None]:
+    """Nothing known yet of the points marked urgent. A number changes with every poll: only labels can be urgent."""
+    return {point.id: None for point in points if point.urgent and point.kind in (PointKind.STATE, PointKind.CODE)}

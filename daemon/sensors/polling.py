@@ -1,0 +1,78 @@
+"""When a unit on a bus is read: slots aligned to its interval, and fewer of them while it does not answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from daemon.model import EPOCH, from_ms, to_ms
+
+_LONGEST_WAIT = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class Slots:
+    """The moments that are whole multiples of `interval` since 1970: two gateways poll at the same ones."""
+
+    interval: timedelta
+    _served: datetime = EPOCH
+
+    def start(self, at: datetime) -> None:
+        """Begin with the first slot at or after `at`; what went by before was not missed."""
+        ms = self._ms()
+        self._served = from_ms((-(-to_ms(at) // ms) - 1) * ms)
+
+    def due(self) -> datetime:
+        """The slot to serve next."""
+        return self._served + self.interval
+
+    def serve(self, at: datetime) -> int:
+        """Take the latest slot at or before `at` as served; gives the number of slots that were missed with it."""
+        ms = self._ms()
+        latest = max(from_ms(to_ms(at) // ms * ms), self.due())
+        missed = (latest - self._served) // self.interval - 1
+        self._served = latest
+        return missed
+
+    def _ms(self) -> int:
+        return self.interval // timedelta(milliseconds=1)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Leaves a unit alone that failed `most_failures` times in a row, but for one try each growing interval."""
+
+    most_failures: int
+    first_wait: timedelta = timedelta(seconds=1)
+    longest_wait: timedelta = _LONGEST_WAIT
+    failures: int = 0
+    #: Not to be tried before.
+    not_before: datetime = EPOCH
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the unit counts as down."""
+        return self.failures >= self.most_failures
+
+    def allows(self, at: datetime) -> bool:
+        """Whether the unit may be tried at `at`."""
+        return at >= self.not_before
+
+    def failed(self, at: datetime) -> bool:
+        """Count a failure; True when with it the unit has just gone down."""
+        self.failures += 1
+        beyond = self.failures - self.most_failures
+        if beyond >= 0:
+            self.not_before = at + min(self.longest_wait, self.first_wait * 2 ** min(beyond, 16))
+        return beyond == 0
+
+    def answered(self) -> bool:
+        """Forget the failures; True when with it the unit has just come back."""
+        was_open = self.is_open
+        self.failures = 0
+        self.not_before = EPOCH
+        return was_open
+
+    def try_again(self) -> None:
+        """Allow one try at once: the way to the unit was built anew."""
+        self.not_before = EPOCH
