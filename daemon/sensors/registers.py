@@ -74,6 +74,8 @@ class RegisterField(Strict):
         lowest, highest = self.bits or (self.bit or 0, self.bit or 0)
         if not 0 <= lowest <= highest < width:
             raise ValueError(f"bits {lowest} to {highest} do not fit {self.type}; write the lower first, below {width}")
+        if self.map and self.type == "f32":
+            raise ValueError("a map needs whole numbers, which f32 has not; remove the map")
         for sentinel in self.sentinels:
             self._pattern(sentinel)
         return self

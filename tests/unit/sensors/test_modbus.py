@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import random
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,56 +13,17 @@ from daemon.clock import SiteClock
 from daemon.model import (
     ConfigError,
     Device,
-    Input,
-    Observation,
     Quality,
     Reason,
     SourceDown,
-    Taken,
 )
 from daemon.sensors.modbus import ModbusBus, ModbusConfig
 from daemon.sensors.profile import Binding, Profile, make_points
 from daemon.telemetry import REGISTRY
+from tests.modbus_bus import Heard, running, until
 from tests.modbus_server import Server, frame, refuse, serving
 
 HOLDING, INPUT = 3, 4
-
-
-class Heard:
-    """What a bus emitted; `hold` keeps emits waiting as a slow commit does."""
-
-    def __init__(self) -> None:
-        self.observations: list[Observation] = []
-        self.urgent: list[bool] = []
-        self.hold = asyncio.Event()
-        self.hold.set()
-        self.failure: BaseException | None = None
-
-    async def __call__(self, inputs: Sequence[Input], *, urgent: bool = False, taken: Taken | None = None) -> None:
-        """Hear observations, as the spine does."""
-        assert taken is None
-        for item in inputs:
-            assert isinstance(item, Observation)
-            self.observations.append(item)
-            self.urgent.append(urgent)
-        await self.hold.wait()
-        if self.failure is not None:
-            raise self.failure
-
-    def of(self, device: str) -> list[Observation]:
-        """What came from one device."""
-        return [observation for observation in self.observations if observation.device == device]
-
-    def values(self, device: str) -> list[dict[str, object]]:
-        """The values in each observation of a device, by the point's name."""
-        return [{r.point.partition(".")[2]: r.value for r in o.readings} for o in self.of(device)]
-
-
-async def until(condition: Callable[[], object], *, seconds: float = 10) -> None:
-    """Wait for a condition, looking often."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  what is waited for happens behind a socket
-            await asyncio.sleep(0.005)
 
 
 def profile(points: dict[str, Any], *, interval: str = "50ms", **more: int) -> Profile:
@@ -93,18 +53,6 @@ def bus_of(server: Server, *bindings: Binding, name: str = "bus", **config: Any)
     config = {"timeout": "200ms", **config}
     made = ModbusConfig.model_validate({"host": "127.0.0.1", "port": server.port, **config})
     return ModbusBus(made, bindings, SiteClock(), name=name)
-
-
-@contextlib.asynccontextmanager
-async def running(bus: ModbusBus, heard: Heard) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.ensure_future(bus.run(heard))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        with contextlib.suppress(asyncio.CancelledError, SourceDown):
-            task.result()
 
 
 def metric(name: str, **labels: str) -> float:
@@ -444,6 +392,21 @@ async def test_what_ended_the_spine_ends_the_bus_unchanged() -> None:
         heard.failure = RuntimeError("the writer has ended")
         with pytest.raises(RuntimeError, match="the writer has ended"):
             await bus_of(server, bind(1, one())).run(heard)
+
+
+async def test_cancelled_at_any_moment_a_bus_ends() -> None:
+    """No cancellation gets lost inside the library, whatever it was waiting for."""
+    chance = random.Random(7)
+    async with serving() as server:
+        server.words(1, HOLDING, 0, 5)
+        for _ in range(200):
+            task = asyncio.ensure_future(bus_of(server, bind(1, one(), interval="1ms"), timeout="5s").run(Heard()))
+            for _ in range(chance.randrange(150)):
+                await asyncio.sleep(0)
+            task.cancel()
+            _, left = await asyncio.wait([task], timeout=2)
+
+            assert not left
 
 
 @pytest.mark.parametrize("unit", ["one", 256, -1])

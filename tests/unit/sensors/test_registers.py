@@ -108,6 +108,7 @@ def test_map_keys_may_be_hexadecimal() -> None:
         ({"address": 0, "sentinels": [70000]}, "can never stand in u16"),
         ({"address": 0, "type": "f32", "sentinels": [1e39]}, "does not fit f32"),
         ({"address": 0, "map": {"on": "yes"}}, "on"),
+        ({"address": 0, "type": "f32", "map": {0: "off"}}, "whole numbers"),
         ({"address": 0, "colour": 1}, "Extra inputs"),
     ],
 )
