@@ -150,6 +150,8 @@ def to_text(raw: object) -> str:
 
 def _kind_of(raw: object) -> str:
     match raw:
+        case None:
+            return "null"
         case dict():
             return "an object"
         case list():
@@ -190,7 +192,7 @@ def getter(root: object, steps: Steps, around: type[dict[Any, Any] | list[Any]] 
     """
     node = root
     for step in steps:
-        if type(node) is not dict:
+        if type(node) is not dict or type(step) is int:
             node = follow(root, steps)
             break
         node = node.get(step)

@@ -13,7 +13,7 @@ from daemon.documents import Strict
 #: A path cut into keys and indices.
 Steps = tuple[str | int, ...]
 
-_STEP = re.compile(r"""(?:^|\.)([^.\[\]"]+)|\[(\d+)\]|\["([^"]+)"\]""")
+_STEP = re.compile(r"""(?:^|(?<=.)\.)([^.\[\]"]+)|\[(\d+)\]|\["([^"]+)"\]""")
 _PLAIN_KEY = re.compile(r'[^.\[\]"]+')
 _TOPIC_PART = re.compile(r"^(\{[A-Za-z_][A-Za-z0-9_]*\}|\+|#|[^+#{}\0]*)$")
 
