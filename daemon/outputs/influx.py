@@ -28,17 +28,15 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from pydantic import Field, SecretStr
 
-from daemon import telemetry
 from daemon.documents import Span, Strict
 from daemon.model import Retry
-from daemon.outputs.sink import Refused, Triage
+from daemon.outputs.sink import ERRORS, Refused, Triage
 
 #: What needs a person is tried again this often, so that it mends itself once the person was there.
 UNTIL_MENDED = timedelta(minutes=1)
 _LONGEST_RETRY_AFTER = timedelta(minutes=5)
 #: The library's own name for milliseconds is a plain string that its annotations take for an enum.
 _MS = cast("WritePrecision", WritePrecision.MS)
-_ERRORS = telemetry.counter("sink_errors_total", "Requests a sink's peer did not take, by class.", "sink", "kind")
 
 
 class InfluxConfig(Strict):
@@ -178,7 +176,7 @@ class InfluxSink:
         return self._kept(kind, f"{url}: {advice}", UNTIL_MENDED)
 
     def _kept(self, kind: str, message: str, after: timedelta | None) -> Retry:
-        _ERRORS.labels(self.name, kind).inc()
+        ERRORS.labels(self.name, kind).inc()
         return Retry(message, after=after)
 
 

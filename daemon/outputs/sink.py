@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from daemon import telemetry
 from daemon.model import OrderStatus
+
+#: Counted by the adapters, where the class of an error is known.
+ERRORS = telemetry.counter("sink_errors_total", "Requests that a sink's peer did not take, by class.", "sink", "kind")
 
 
 class Refused(NamedTuple):

@@ -130,6 +130,7 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_order ON outbox (order_key, id);
 CREATE INDEX outbox_waiting ON outbox (level, id) WHERE state = 'pending';
+CREATE INDEX outbox_untried ON outbox (level, id) WHERE state = 'pending' AND attempts = 0;
 CREATE INDEX outbox_parked ON outbox (id) WHERE state = 'parked';
 
 -- What each sink has been given: every row up to live_seq that lies in no gap.

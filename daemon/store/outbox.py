@@ -11,7 +11,7 @@ inside its transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -22,7 +22,6 @@ from daemon.model import Level, OrderStatus, OutboxAction, from_ms, to_ms
 from daemon.store.statements import load
 
 _SQL = load("outbox")
-_ANY_ATTEMPTS = 2**62
 _LONGEST_ERROR = 1000
 
 
@@ -58,22 +57,29 @@ def add(db: sqlite3.Connection, order_key: str, action: OutboxAction, body: Mapp
     db.execute(_SQL["add"], (order_key, action, int(level), orjson.dumps(body), to_ms(at), to_ms(at)))
 
 
-def due(db: sqlite3.Connection, now: datetime, limit: int, *, untried: bool = False) -> list[Delivery]:
-    """The deliveries that may go now, at most one per order, Level I first, then oldest.
-
-    With `untried` only those that were never tried: while the service is down, a new one is not made to wait for the
-    back-off of the old ones.
-    """
-    rows = db.execute(_SQL["due"], (to_ms(now), 0 if untried else _ANY_ATTEMPTS, limit)).fetchall()
-    return [
-        Delivery(id_, key, OutboxAction(action), Level(level), bytes(body), attempts, from_ms(created), ref)
-        for id_, key, action, level, body, attempts, created, ref in rows
-    ]
+def due(db: sqlite3.Connection, now: datetime, limit: int) -> list[Delivery]:
+    """The deliveries that may go now, at most one per order, Level I first, then oldest."""
+    return [_delivery(row) for row in db.execute(_SQL["due"], (to_ms(now), limit)).fetchall()]
 
 
-def next_at(db: sqlite3.Connection) -> datetime | None:
-    """When the next delivery is due, maybe in the past; None when nothing waits that could go."""
-    (ms,) = db.execute(_SQL["next_at"]).fetchone()
+def untried(db: sqlite3.Connection, limit: int) -> list[Delivery]:
+    """Likewise, only those that were never tried: a new one does not wait for the back-off of the old ones."""
+    return [_delivery(row) for row in db.execute(_SQL["untried"], (limit,)).fetchall()]
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    id_, key, action, level, body, attempts, created_at, ref = row
+    return Delivery(id_, key, OutboxAction(action), Level(level), bytes(body), attempts, from_ms(created_at), ref)
+
+
+def newest(db: sqlite3.Connection) -> int:
+    """The number of the newest delivery; when it changes, something was added."""
+    return int(db.execute(_SQL["newest"]).fetchone()[0])
+
+
+def next_at(db: sqlite3.Connection, now: datetime) -> datetime | None:
+    """When the next delivery after `now` is due; None when none is that could go."""
+    (ms,) = db.execute(_SQL["next_at"], (to_ms(now),)).fetchone()
     return None if ms is None else from_ms(ms)
 
 

@@ -8,17 +8,34 @@ SELECT id, order_key, action, level, body, attempts, created_at,
        (SELECT made.ref FROM outbox AS made
         WHERE made.order_key = given.order_key AND made.action = 'create' AND made.state = 'delivered')
 FROM outbox AS given
-WHERE state = 'pending' AND next_at <= ?1 AND attempts <= ?2 AND NOT EXISTS (
+WHERE state = 'pending' AND next_at <= ? AND NOT EXISTS (
   SELECT 1 FROM outbox AS earlier
   WHERE earlier.order_key = given.order_key AND earlier.id < given.id
     AND (earlier.state = 'pending' OR (earlier.state = 'parked' AND earlier.action = 'create'))
 )
-ORDER BY level, id LIMIT ?3
+ORDER BY level, id LIMIT ?
+
+-- name: untried
+-- Likewise, of those that were never tried.
+SELECT id, order_key, action, level, body, attempts, created_at,
+       (SELECT made.ref FROM outbox AS made
+        WHERE made.order_key = given.order_key AND made.action = 'create' AND made.state = 'delivered')
+FROM outbox AS given
+WHERE state = 'pending' AND attempts = 0 AND NOT EXISTS (
+  SELECT 1 FROM outbox AS earlier
+  WHERE earlier.order_key = given.order_key AND earlier.id < given.id
+    AND (earlier.state = 'pending' OR (earlier.state = 'parked' AND earlier.action = 'create'))
+)
+ORDER BY level, id LIMIT ?
+
+-- name: newest
+-- Changes when something was added.
+SELECT coalesce(max(id), 0) FROM outbox
 
 -- name: next_at
 -- When the next delivery is due.
 SELECT min(next_at) FROM outbox AS given
-WHERE state = 'pending' AND NOT EXISTS (
+WHERE state = 'pending' AND next_at > ? AND NOT EXISTS (
   SELECT 1 FROM outbox AS earlier
   WHERE earlier.order_key = given.order_key AND earlier.id < given.id
     AND (earlier.state = 'pending' OR (earlier.state = 'parked' AND earlier.action = 'create'))

@@ -1,0 +1,276 @@
+"""Dispatcher: takes deliveries from the outbox to the ticketing service, and brings persons' answers back as inputs.
+
+    outbox ── due, one per order ──> up to 4 at once ──> service ──> receipt (a job on the writer)
+    emit <── TicketUpdate <── changes since the cursor <── poll
+
+The receipt is written after the service has answered: a crash in between sends the same key and body again, which gives
+the same ticket. Nothing is dropped: what cannot go waits (1 s, 2 s, … one minute), what will never go is parked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from daemon import telemetry
+from daemon.clock import Clock, to_whole_ms
+from daemon.commitpoints import reached
+from daemon.model import EPOCH, Emit, OutboxAction, Reject, Retry, TicketUpdate
+from daemon.outputs.sink import Capability, Changes, TicketSink
+from daemon.store import outbox
+from daemon.store.db import fact, reader, set_fact
+from daemon.store.jobs import RunJob
+from daemon.store.outbox import Delivery
+from daemon.supervisor import Backoff
+
+log = structlog.get_logger(__name__)
+
+_DELIVERED = telemetry.counter("deliveries_total", "Deliveries that the ticketing service took.", "sink", "action")
+_PARKED = telemetry.counter("deliveries_parked_total", "Deliveries given up: a person must look.", "sink", "action")
+_WAITING = telemetry.gauge("outbox_depth", "Deliveries that wait.", "sink")
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How hard is tried."""
+
+    #: Orders served at once, so that one hanging request holds up no other order.
+    at_once: int = 4
+    backoff: Backoff = field(default_factory=lambda: Backoff(1.0, 60.0))
+    poll_interval: timedelta = timedelta(seconds=10)
+    #: Waiting deliveries above which a person is told.
+    warn_pending: int = 1000
+
+
+class Dispatcher:
+    """Serves one ticketing service."""
+
+    def __init__(
+        self,
+        sink: TicketSink,
+        store: Path,
+        *,
+        run_job: RunJob,
+        emit: Emit,
+        clock: Clock,
+        effort: Effort | None = None,
+        name: str = "ticketing",
+    ) -> None:
+        if sink.capability is not Capability.KEY:
+            raise ValueError(f"{sink.url}: a service without idempotency keys cannot be served exactly once")
+        self.name = name
+        self._sink = sink
+        self._store = store
+        self._run_job = run_job
+        self._emit = emit
+        self._clock = clock
+        self._effort = effort or Effort()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        #: Orders being served.
+        self._claimed: set[str] = set()
+        #: The newest delivery that was looked at, and whether another reason to look has come up since.
+        self._newest = -1
+        self._look_again = True
+        #: When the next postponed delivery is due.
+        self._next_at: datetime | None = None
+        self._failures = 0
+        #: Until then only deliveries that were never tried go out: the service is down.
+        self._patient_until = EPOCH
+        self._trouble = ""
+        self._full = False
+
+    def wake(self) -> None:
+        """Something may have been added to the outbox. Cheap; called in the event loop after each commit."""
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver and poll until cancelled. Raises only what ended the writer."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._feed(group), name=f"{self.name}-feed")
+            group.create_task(self._poll(), name=f"{self.name}-poll")
+
+    async def idle(self, within: timedelta) -> bool:
+        """Before a stop, while `run` goes on: wait until nothing that could go now is left, or the deadline."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                await self._idle.wait()
+        return self._idle.is_set()
+
+    # --- out ---------------------------------------------------------------------------------------------
+
+    async def _feed(self, group: asyncio.TaskGroup) -> None:
+        with reader(self._store) as db:
+            while True:
+                self._wake.clear()
+                if self._must_look(db):
+                    for delivery in self._claim(db):
+                        group.create_task(self._deliver(delivery), name=f"{self.name}-{delivery.order_key}")
+                    self._report(db)
+                if self._claimed or self._wake.is_set():
+                    self._idle.clear()
+                else:
+                    self._idle.set()
+                await self._rest()
+
+    def _must_look(self, db: sqlite3.Connection) -> bool:
+        """Commits come fifty times a second, deliveries rarely: one number tells whether any was added."""
+        newest = outbox.newest(db)
+        due = self._next_at is not None and self._clock.now() >= self._next_at
+        look = self._look_again or due or newest != self._newest
+        self._newest, self._look_again = newest, False
+        return look
+
+    def _claim(self, db: sqlite3.Connection) -> list[Delivery]:
+        """As many deliveries as there are hands, each of an order that nobody serves."""
+        now, free = self._clock.now(), self._effort.at_once - len(self._claimed)
+        if free <= 0:
+            return []
+        patient = now < self._patient_until
+        most = self._effort.at_once + free  # those being served are still pending, so they are found again
+        found = outbox.untried(db, most) if patient else outbox.due(db, now, most)
+        taken = [delivery for delivery in found if delivery.order_key not in self._claimed][:free]
+        self._claimed |= {delivery.order_key for delivery in taken}
+        if len(taken) < free:  # whatever else waits is not due yet
+            self._next_at = self._patient_until if patient else outbox.next_at(db, now)
+        return taken
+
+    async def _rest(self) -> None:
+        """Until woken, or a postponed delivery is due and a hand is free for it."""
+        patience = None
+        if self._next_at is not None and len(self._claimed) < self._effort.at_once:
+            patience = max(0.0, (self._next_at - self._clock.now()).total_seconds())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._wake.wait()
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        try:
+            ref = await self._send(delivery)
+        except Retry as retry:
+            await self._postpone(delivery, retry)
+        except Reject as reject:
+            await self._park(delivery, reject)
+        else:
+            await self._receive(delivery, ref)
+        finally:
+            self._claimed.discard(delivery.order_key)
+            self._look_again = True
+            self._wake.set()
+
+    async def _send(self, delivery: Delivery) -> str | None:
+        if delivery.action is OutboxAction.CREATE:
+            reached("before_create")
+            ref = await self._sink.create(delivery.order_key, delivery.body)
+            reached("after_create")
+            return ref
+        if delivery.ref is None:
+            raise Reject("the order it belongs to was never created")
+        # The key follows from the content, so that a note is the same note in whatever row it stands.
+        digest = hashlib.sha256(delivery.body).hexdigest()[:16]
+        await self._sink.note(delivery.ref, f"{delivery.order_key}#{digest}", delivery.body)
+        return None
+
+    async def _receive(self, delivery: Delivery, ref: str | None) -> None:
+        if self._trouble:
+            log.info("ticketing_back", sink=self.name, url=self._sink.url)
+        self._failures, self._patient_until, self._trouble = 0, EPOCH, ""
+        now = self._clock.now()
+        reached("before_receipt")
+        await self._run_job(lambda db: outbox.delivered(db, delivery.id, ref, now))
+        reached("after_receipt")
+        log.info(
+            "delivered", sink=self.name, order=delivery.order_key, action=delivery.action, ticket=ref or delivery.ref
+        )
+        _DELIVERED.labels(self.name, delivery.action).inc()
+
+    async def _postpone(self, delivery: Delivery, retry: Retry) -> None:
+        """Again later: this delivery by its own count of attempts, and all that were tried if the service is down."""
+        if str(retry) != self._trouble:
+            self._trouble = str(retry)
+            log.warning("ticketing_lost", sink=self.name, error=self._trouble, advice="orders wait and are sent later")
+        now, effort = self._clock.now(), self._effort
+        wait = timedelta(seconds=effort.backoff.wait(delivery.attempts + 1))
+        next_at = to_whole_ms(now + max(wait, retry.after or wait))
+        self._failures += 1
+        if self._failures >= effort.at_once:
+            pause = timedelta(seconds=effort.backoff.wait(self._failures - effort.at_once + 1))
+            self._patient_until = now + pause
+        self._next_at = next_at if self._next_at is None else min(self._next_at, next_at)
+        await self._run_job(lambda db: outbox.postponed(db, delivery.id, str(retry), next_at))
+
+    async def _park(self, delivery: Delivery, reject: Reject) -> None:
+        now = self._clock.now()
+        await self._run_job(lambda db: outbox.parked(db, delivery.id, str(reject), now))
+        _PARKED.labels(self.name, delivery.action).inc()
+        log.error(
+            "delivery_parked",
+            order=delivery.order_key,
+            action=delivery.action,
+            error=str(reject),
+            advice="the service will never take it as it is: tell the people on site by hand, then mend the cause",
+        )
+
+    def _report(self, db: sqlite3.Connection) -> None:
+        """The depth as a gauge; a person is told once when too much waits, and once when that is over."""
+        count, oldest = outbox.waiting(db)
+        _WAITING.labels(self.name).set(count)
+        if count > self._effort.warn_pending and not self._full and oldest is not None:
+            self._full = True
+            log.error(
+                "outbox_full",
+                url=self._sink.url,
+                waiting=count,
+                since=oldest.isoformat(timespec="seconds"),
+                error=self._trouble,
+                advice="nothing is dropped; bring the service back, and look after these orders by hand meanwhile",
+            )
+        elif self._full and count <= self._effort.warn_pending // 2:
+            self._full = False
+            log.info("outbox_drained", url=self._sink.url, waiting=count)
+
+    # --- back --------------------------------------------------------------------------------------------
+
+    async def _poll(self) -> None:
+        with reader(self._store) as db:
+            cursor = fact(db, self._cursor_name)
+        trouble, attempt, wait = "", 0, 0.0
+        usual = self._effort.poll_interval.total_seconds()
+        while True:
+            await self._clock.sleep(wait)
+            try:
+                page = await self._sink.changes(cursor)
+            except (Retry, Reject) as error:
+                attempt += 1
+                wait = max(usual, self._effort.backoff.wait(attempt))
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("ticket_poll_lost", sink=self.name, error=trouble)
+                continue
+            if trouble:
+                log.info("ticket_poll_back", sink=self.name, url=self._sink.url)
+            trouble, attempt = "", 0
+            more = bool(page.changes) and page.cursor != cursor
+            cursor = await self._take(page, cursor)
+            wait = 0.0 if more else usual
+
+    @property
+    def _cursor_name(self) -> str:
+        return f"changes_cursor:{self.name}"
+
+    async def _take(self, page: Changes, cursor: str) -> str:
+        """Changes become inputs first, then the cursor moves: a crash in between tells them twice, never not at all."""
+        if page.changes:
+            now = self._clock.now()
+            await self._emit([TicketUpdate(now, c.key, c.status, c.by, c.note, c.changed_at) for c in page.changes])
+        if page.cursor != cursor:
+            await self._run_job(lambda db: set_fact(db, self._cursor_name, page.cursor))
+        return page.cursor

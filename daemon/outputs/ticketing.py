@@ -1,0 +1,180 @@
+"""The reference ticketing contract (`config/ticketing/openapi.yaml`) as a sink.
+
+201, 200             it has the order or note, from now or from before (the same key)
+400, 409, 413, 422   it will never take this body: rejected, a person must look
+404                  on a note: there is no such ticket, rejected; else the address is wrong, kept
+401, 403             kept, looked at again each minute: a person must mend the token
+429, 5xx             kept, until Retry-After when the service names it
+time-out, reset      kept, and ambiguous: the service may have acted; the same key settles it
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Annotated, Any, Self
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+import structlog
+from pydantic import AfterValidator, Field, SecretStr
+
+from daemon.clock import to_whole_ms
+from daemon.documents import Span, Strict
+from daemon.model import OrderStatus, Reject, Retry
+from daemon.outputs.sink import ERRORS, Capability, Change, Changes
+
+log = structlog.get_logger(__name__)
+
+#: What needs a person is tried again this often, so that it mends itself once the person was there.
+UNTIL_MENDED = timedelta(minutes=1)
+_LONGEST_RETRY_AFTER = timedelta(minutes=5)
+_NEVER = frozenset({400, 409, 413, 422})
+_STATUS = {
+    "open": OrderStatus.SENT,
+    "accepted": OrderStatus.ACCEPTED,
+    "arrived": OrderStatus.ARRIVED,
+    "done": OrderStatus.DONE,
+    "rejected": OrderStatus.REJECTED,
+    "cancelled": OrderStatus.CANCELLED,
+}
+
+
+def _some_time(span: timedelta) -> timedelta:
+    if span < timedelta(milliseconds=10):
+        raise ValueError("write a span of at least 10ms")
+    return span
+
+
+class TicketingConfig(Strict):
+    """Where work orders go."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$", description="what stands before /v1/orders")]
+    token: SecretStr | None = None
+    timeout: Annotated[Span, AfterValidator(_some_time)] = timedelta(seconds=10)
+    poll_interval: Annotated[Span, AfterValidator(_some_time)] = timedelta(seconds=10)
+
+
+class TicketingSink:
+    """A `TicketSink`; use as `async with TicketingSink(config, site) as sink`. `site` limits the changes to our own."""
+
+    capability = Capability.KEY
+
+    def __init__(self, config: TicketingConfig, site: str, *, name: str = "ticketing") -> None:
+        self.url = config.url.rstrip("/")
+        self.name = name
+        self._site = site
+        self._config = config
+
+    async def __aenter__(self) -> Self:
+        """Make the HTTP session; no connection yet, so the service need not be there."""
+        token = self._config.token
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        # trust_env stays off: no proxy of the environment comes between. Idle connections are given up before the
+        # usual server gives them up (5 s): a request that meets the closing would be ambiguous for nothing.
+        self._http = aiohttp.ClientSession(
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=self._config.timeout.total_seconds()),
+            connector=aiohttp.TCPConnector(keepalive_timeout=4),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+    async def create(self, key: str, body: bytes) -> str:
+        """See `TicketSink`."""
+        answer = await self._request("POST", "/v1/orders", key=key, body=body)
+        ref = answer.get("id")
+        if not isinstance(ref, str) or not ref:
+            raise self._kept(
+                "unexpected", "answers without the order's id; check the url", UNTIL_MENDED, ambiguous=True
+            )
+        return ref
+
+    async def note(self, ref: str, key: str, body: bytes) -> None:
+        """See `TicketSink`."""
+        await self._request("POST", f"/v1/orders/{quote(ref, safe='')}/notes", key=key, body=body)
+
+    async def changes(self, since: str) -> Changes:
+        """See `TicketSink`. A status that the contract does not know is reported and passed over."""
+        query = {"site": self._site} | ({"since": since} if since else {})
+        answer = await self._request("GET", "/v1/changes", query=query)
+        try:
+            found = tuple(change for entry in answer["changes"] if (change := self._change(entry)) is not None)
+            return Changes(str(answer["cursor"]), found)
+        except (KeyError, TypeError, ValueError) as error:
+            text = f"/v1/changes answers otherwise than the contract says: {error!r}"
+            raise self._kept("unexpected", text, UNTIL_MENDED) from error
+
+    def _change(self, entry: dict[str, Any]) -> Change | None:
+        status = _STATUS.get(entry["status"])
+        if status is None:
+            log.warning("ticket_status_unknown", url=self.url, order=entry["key"], status=entry["status"])
+            return None
+        at = datetime.fromisoformat(entry["changed_at"])
+        if at.tzinfo is None:
+            raise ValueError(f"changed_at {entry['changed_at']} has no offset")
+        by, note = str(entry.get("by") or ""), str(entry.get("note") or "")
+        return Change(str(entry["key"]), status, by, note, to_whole_ms(at.astimezone(UTC)))
+
+    # --- one request -------------------------------------------------------------------------------------
+
+    async def _request(
+        self, method: str, path: str, *, key: str = "", body: bytes | None = None, query: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key} if key else {}
+        try:
+            async with self._http.request(
+                method, self.url + path, data=body, params=query, headers=headers, allow_redirects=False
+            ) as answer:
+                raw = await answer.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise self._kept("connection", str(error) or "cannot be reached", None) from error
+        except TimeoutError as error:
+            seconds = self._config.timeout.total_seconds()
+            raise self._kept("timeout", f"no answer within {seconds:g} s", None, ambiguous=True) from error
+        except aiohttp.ClientError as error:
+            text = f"the connection broke: {str(error) or type(error).__name__}"
+            raise self._kept("connection", text, None, ambiguous=True) from error
+        if answer.status in (200, 201):
+            return self._json(raw)
+        raise self._classify(answer, raw, is_note=path.endswith("/notes"))
+
+    def _json(self, raw: bytes) -> dict[str, Any]:
+        try:
+            answer = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            text = "answers, but no JSON; check the url"
+            raise self._kept("unexpected", text, UNTIL_MENDED, ambiguous=True) from error
+        return answer if isinstance(answer, dict) else {}
+
+    def _classify(self, answer: aiohttp.ClientResponse, raw: bytes, *, is_note: bool) -> Exception:
+        """Name what a refused request means for what was asked."""
+        status, said = answer.status, raw[:500].decode("utf-8", "replace").strip()
+        if status in _NEVER or (status == 404 and is_note):
+            ERRORS.labels(self.name, "refused").inc()
+            return Reject(f"{self.url}: refused ({status}): {said}")
+        if status in (401, 403):
+            return self._kept("unauthorized", f"the token is refused ({status}); set a valid one", UNTIL_MENDED)
+        if status == 429 or status >= 500:
+            kind = "throttled" if status == 429 else "unavailable"
+            after = _retry_after(answer.headers.get("Retry-After"))
+            # a gateway in between that gave up waiting (502, 504) says nothing about what the service did
+            return self._kept(kind, f"the service is {kind} ({status})", after, ambiguous=status >= 500)
+        return self._kept("unexpected", f"answered {status}; check the url", UNTIL_MENDED)
+
+    def _kept(self, kind: str, message: str, after: timedelta | None, *, ambiguous: bool = False) -> Retry:
+        ERRORS.labels(self.name, kind).inc()
+        return Retry(f"{self.url}: {message}", after=after, ambiguous=ambiguous)
+
+
+def _retry_after(text: str | None) -> timedelta | None:
+    """Seconds as the contract gives them; a date is left to the usual back-off."""
+    if text is None or not text.isdecimal():
+        return None
+    return min(timedelta(seconds=int(text)), _LONGEST_RETRY_AFTER)
