@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from daemon.model import BadPayload, ConfigError, Observation, Quality, Reading, Reason, Rejection
+from daemon.model import EPOCH, BadPayload, ConfigError, Observation, Quality, Reading, Reason, Rejection
 from daemon.sensors.extract import Get, Read, compile_field, compile_timestamp, getter
 from daemon.sensors.payload import split_path
 from daemon.sensors.profile import Binding, Presence
@@ -26,6 +26,7 @@ from daemon.sensors.quality import GOOD, Timing, of_time
 _KEPT_BYTES = 4096
 _KEPT_TOPIC = 256
 _MOST_FOUND = 4096
+_MILLISECOND = timedelta(milliseconds=1)
 _NAMED = re.compile(r"\{(\w+)\}")
 
 
@@ -66,6 +67,8 @@ class Decoder:
         self._known: dict[str, tuple[_Plan, ...]] = {}
         #: The same for topics of patterns with + or #, found on the way; bounded.
         self._found: dict[str, tuple[_Plan, ...]] = {}
+        #: The moment given last to a message without a time of its own, by device.
+        self._stamped: dict[str, datetime] = {}
         self._presence: dict[str, tuple[str, Presence]] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
         filters: dict[str, None] = {}
@@ -155,6 +158,10 @@ class Decoder:
         retained: bool,  # noqa: FBT001  same
     ) -> Observation:
         at, quality, reason = _timing(plan, root, received_at, retained=retained)
+        if plan.timestamp is None:
+            # Two messages of one device within a millisecond are two moments: a time series would keep the later only.
+            at = max(at, self._stamped.get(plan.device, EPOCH) + _MILLISECOND)
+            self._stamped[plan.device] = at
         readings: list[Reading] = []
         rejections: list[Rejection] = []
         path = ""

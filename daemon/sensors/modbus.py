@@ -26,6 +26,7 @@ from daemon.sensors.modbus_unit import Unit, urgent_points
 from daemon.sensors.polling import Breaker, Slots
 from daemon.sensors.profile import Binding
 from daemon.sensors.register_points import RegisterPoint, compile_points
+from daemon.sensors.source import CONNECTED, RECEIVED, REJECTED
 from daemon.telemetry import counter, gauge
 
 log = structlog.get_logger(__name__)
@@ -40,11 +41,17 @@ _UNITS_DOWN = gauge("modbus_units_down", "Units that do not answer", "bus")
 _MOST_WAITING = 256
 
 
-class ModbusConfig(Strict):
-    """One Modbus TCP server: a device, or a gateway with several units behind it."""
+class ModbusTcp(Strict):
+    """A Modbus TCP server: a device, or a gateway with several units behind it."""
 
     host: str = Field(min_length=1)
     port: int = Field(default=502, ge=1, le=65535)
+
+
+class ModbusConfig(Strict):
+    """One bus, and how it is read."""
+
+    tcp: ModbusTcp
     #: How long an answer, or a connection, is waited for: so long a silent unit holds up the others.
     timeout: Span = Field(default=timedelta(seconds=1), ge=timedelta(milliseconds=10), le=timedelta(seconds=30))
     #: Repeats at once of a read that was not answered; the next slot comes anyway. A unit that failed gets none.
@@ -68,9 +75,10 @@ class ModbusBus:
         self._name = name
         self._config = config
         self._clock = clock
-        self._link = Link(config.host, config.port, timeout=config.timeout.total_seconds())
+        self._link = Link(config.tcp.host, config.tcp.port, timeout=config.timeout.total_seconds())
         self._units = _units(config, bindings, name)
         self._down: set[int] = set()
+        self._was_lost = False
         _UNITS_DOWN.labels(name).set(0)
 
     @property
@@ -91,7 +99,9 @@ class ModbusBus:
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
+            CONNECTED.labels(self._name).set(0)
             self._link.close()
+        self._was_lost = True
         raise down
 
     async def _poll_until_down(self, emits: asyncio.TaskGroup, emit: Emit) -> SourceDown:
@@ -103,6 +113,9 @@ class ModbusBus:
                 await emit([observation], urgent=urgent)
             finally:
                 room.release()
+            RECEIVED.labels(self._name).inc()
+            for rejection in observation.rejections:
+                REJECTED.labels(self._name, rejection.reason).inc()
 
         try:
             await self._begin()
@@ -118,7 +131,10 @@ class ModbusBus:
 
     async def _begin(self) -> None:
         await self._link.connect()
-        log.info("source_connected", source=self._name, host=self._config.host, port=self._config.port)
+        CONNECTED.labels(self._name).set(1)
+        if self._was_lost:
+            log.info("source_back", source=self._name, host=self._config.tcp.host, port=self._config.tcp.port)
+            self._was_lost = False
         now = self._clock.now()
         for unit in self._units:
             unit.slots.start(now)
@@ -162,8 +178,8 @@ class ModbusBus:
             source=self._name,
             unit=unit.number,
             device=unit.device,
-            host=self._config.host,
-            port=self._config.port,
+            host=self._config.tcp.host,
+            port=self._config.tcp.port,
             error=str(failure),
             todo="check the unit's power, wiring and unit number; it is tried again at growing intervals",
         )

@@ -7,7 +7,7 @@ import pytest
 
 from daemon.clock import SiteClock
 from daemon.model import Device, Quality, Reason
-from daemon.sensors.modbus import ModbusBus, ModbusConfig
+from daemon.sensors.modbus import ModbusBus, ModbusConfig, ModbusTcp
 from daemon.sensors.profile import Binding, Profile, load_profiles, make_points
 from simulators.modbus_device import playing
 from simulators.scenario import Kind, load_scenario
@@ -24,7 +24,7 @@ def profile() -> Profile:
 def bus_on(port: int, profile: Profile) -> ModbusBus:
     device = Device("W1", "W1", "pumps", profile.alive_within)
     binding = Binding(device, profile, {"unit": 1}, make_points(profile, device))
-    config = ModbusConfig(host="127.0.0.1", port=port, timeout=timedelta(seconds=5))
+    config = ModbusConfig(tcp=ModbusTcp(host="127.0.0.1", port=port), timeout=timedelta(seconds=5))
     return ModbusBus(config, [binding], SiteClock(), name="pumps")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from daemon.clock import SiteClock
 from daemon.model import Device, Reason
-from daemon.sensors.modbus import ModbusBus, ModbusConfig
+from daemon.sensors.modbus import ModbusBus, ModbusConfig, ModbusTcp
 from daemon.sensors.profile import Binding, Profile, make_points
 from tests.modbus_bus import Heard, running, until
 
@@ -73,7 +73,7 @@ async def test_a_libmodbus_server_is_read_right(port: int) -> None:
     )
     device = Device("d", "a", "bus", timedelta(seconds=10))
     binding = Binding(device, profile, {"unit": 17}, make_points(profile, device))
-    config = ModbusConfig(host="127.0.0.1", port=port, timeout=timedelta(seconds=5))
+    config = ModbusConfig(tcp=ModbusTcp(host="127.0.0.1", port=port), timeout=timedelta(seconds=5))
     heard = Heard()
     async with running(ModbusBus(config, [binding], SiteClock(), name="bus"), heard):
         await until(lambda: len(heard.observations) >= 3)

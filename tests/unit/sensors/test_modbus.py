@@ -17,7 +17,7 @@ from daemon.model import (
     Reason,
     SourceDown,
 )
-from daemon.sensors.modbus import ModbusBus, ModbusConfig
+from daemon.sensors.modbus import ModbusBus, ModbusConfig, ModbusTcp
 from daemon.sensors.profile import Binding, Profile, make_points
 from daemon.telemetry import REGISTRY
 from tests.modbus_bus import Heard, running, until
@@ -51,7 +51,7 @@ def one(address: int = 0, **register: Any) -> dict[str, Any]:  # noqa: ANN401  Y
 
 def bus_of(server: Server, *bindings: Binding, name: str = "bus", **config: Any) -> ModbusBus:  # noqa: ANN401
     config = {"timeout": "200ms", **config}
-    made = ModbusConfig.model_validate({"host": "127.0.0.1", "port": server.port, **config})
+    made = ModbusConfig.model_validate({"tcp": {"host": "127.0.0.1", "port": server.port}, **config})
     return ModbusBus(made, bindings, SiteClock(), name=name)
 
 
@@ -352,7 +352,7 @@ async def test_an_exception_code_backs_a_unit_off() -> None:
                 await until(lambda: heard.observations)
 
     assert [line["event"] for line in logs if line["event"].startswith("unit_")] == ["unit_lost", "unit_back"]
-    assert "exception 11 (gateway target device failed to respond)" in logs[1]["error"]
+    assert "exception 11 (gateway target device failed to respond)" in logs[0]["error"]
 
 
 async def test_a_failed_read_is_repeated_when_asked_for() -> None:
@@ -413,10 +413,10 @@ async def test_cancelled_at_any_moment_a_bus_ends() -> None:
 def test_an_address_without_a_unit_is_a_fault(unit: str | int) -> None:
     """A device on a Modbus bus needs a unit number, and the message says how to write it."""
     with pytest.raises(ConfigError, match=r"address: \{unit: 1\}"):
-        ModbusBus(ModbusConfig(host="h"), [bind(unit, one())], SiteClock(), name="bus")
+        ModbusBus(ModbusConfig(tcp=ModbusTcp(host="h")), [bind(unit, one())], SiteClock(), name="bus")
 
 
 def test_a_bus_without_devices_is_a_fault() -> None:
     """Nothing to read is said at start, not found out later."""
     with pytest.raises(ConfigError, match="no device is bound"):
-        ModbusBus(ModbusConfig(host="h"), [], SiteClock(), name="bus")
+        ModbusBus(ModbusConfig(tcp=ModbusTcp(host="h")), [], SiteClock(), name="bus")
