@@ -276,7 +276,7 @@ class MqttSource:
             self._on_subscribed(self._subscribed)
 
     def _why_lost(self, link: Link, life: timedelta) -> str:
-        place = f"mqtt {self.name}: {self.config.place}"
+        place = self.config.place
         if link.taken_over:
             return (
                 f"{place}: another client uses client id {self.client_id!r} and took our session over; "

@@ -1,40 +1,11 @@
 from __future__ import annotations
 
-import struct
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.sensors.mqtt_wire import Malformed, Packets, Publish, acknowledgements
-
-
-def length_of(value: int) -> bytes:
-    found = bytearray()
-    while True:
-        value, low = divmod(value, 128)
-        found.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(found)
-
-
-def publish(
-    topic: str,
-    payload: bytes,
-    *,
-    mid: int = 0,
-    dup: bool = False,
-    v5: bool = True,
-    properties: bytes = b"",
-) -> bytes:
-    name = topic.encode()
-    body = struct.pack("!H", len(name)) + name
-    if mid:
-        body += struct.pack("!H", mid)
-    if v5:
-        body += length_of(len(properties)) + properties
-    body += payload
-    return bytes([0x30 | (2 if mid else 0) | (8 if dup else 0)]) + length_of(len(body)) + body
+from tests.mqtt_peers import publish
 
 
 def everything(packets: Packets, chunks: list[bytes]) -> list[Publish | bytes]:
