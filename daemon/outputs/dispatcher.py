@@ -212,7 +212,7 @@ class Dispatcher:
         await self._run_job(lambda db: outbox.parked(db, delivery.id, str(reject), now))
         _PARKED.labels(self.name, delivery.action).inc()
         log.error(
-            "delivery_parked",
+            "order_parked",
             order=delivery.order_key,
             action=delivery.action,
             error=str(reject),

@@ -191,7 +191,7 @@ async def test_what_the_service_will_never_take_is_parked(bench: Bench) -> None:
             await until(lambda: bench.counts() == (1, 1, 1))
             assert await dispatcher.idle(timedelta(seconds=5))
 
-    (parked,) = [entry for entry in logs if entry["event"] == "delivery_parked"]
+    (parked,) = [entry for entry in logs if entry["event"] == "order_parked"]
     assert parked["order"] == "bad"
     assert "category" in parked["error"]
     assert parked["advice"]
