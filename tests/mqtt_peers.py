@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -77,6 +78,8 @@ class Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     v5: bool = True
+    #: What the broker says to each filter of a subscription.
+    verdict: bytes = b"\1\1\1\1"
     #: Packets received: (first byte, body).
     packets: list[tuple[int, bytes]] = field(default_factory=list)
 
@@ -106,7 +109,8 @@ class Connection:
         """What a broker says to a packet."""
         match first & 0xF0:
             case 0x80:
-                self.send(b"\x90" + (b"\x04" + body[:2] + b"\0\1" if self.v5 else b"\x03" + body[:2] + b"\1"))
+                answer = body[:2] + (b"\0" if self.v5 else b"") + self.verdict
+                self.send(bytes([0x90, len(answer)]) + answer)
             case 0x30:  # QoS 1, of our own status
                 at = 2 + struct.unpack("!H", body[:2])[0]
                 self.send(b"\x40\x02" + body[at : at + 2])
@@ -239,6 +243,7 @@ class Mosquitto:
         text = "\n".join(
             [
                 f"listener {self.port} 127.0.0.1",
+                "user root",  # started by root it would drop its rights, and could not read our files
                 "max_queued_messages 0",
                 "max_inflight_messages 0",
                 *([] if any(line.startswith("password_file") for line in lines) else ["allow_anonymous true"]),
@@ -265,6 +270,15 @@ class Mosquitto:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.01)
         pytest.fail(f"Mosquitto did not start: {self._log.read_text()}")
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.stop()
 
     def stop(self) -> None:
         """Stop it, if it runs."""

@@ -93,7 +93,8 @@ class MqttSource:
         self._decoder = Decoder(bindings, source=name, zone=ZoneInfo(site.timezone))
         self._status_topic = f"precomplaint/{site.id}/status"
         self._remembered = dict(remembered or {}) if session else {}
-        self._subscribed = tuple(subscribed)
+        #: Filters that the broker has granted, now or when we last ran.
+        self.subscribed = tuple(subscribed)
         self._on_subscribed = on_subscribed
         self._changed = asyncio.Event()
         #: In order of arrival, by a running number.
@@ -122,6 +123,11 @@ class MqttSource:
     def held(self) -> int:
         """Messages received and not committed yet."""
         return self._messages
+
+    @property
+    def online(self) -> bool:
+        """Connected, and our subscriptions answered."""
+        return self._link is not None and not self._link.lost and bool(self._link.granted or self._link.refused)
 
     # --- the port -----------------------------------------------------------------------------------------
 
@@ -252,8 +258,8 @@ class MqttSource:
             self.session = secrets.token_hex(8)
             self._remembered.clear()
         wanted = self._decoder.filters
-        gone = [name for name in self._subscribed if name not in wanted] if link.session_present else []
-        link.ask(wanted, without=gone, replay=not self._subscribed)
+        gone = [name for name in self.subscribed if name not in wanted] if link.session_present else []
+        link.ask(wanted, without=gone, replay=not self.subscribed)
         link.tell("online")
         self._counts[3].set(1)
         if self._was_lost:
@@ -271,9 +277,9 @@ class MqttSource:
         if not link.granted and link.refused:
             topics = ", ".join(link.refused)
             link.lose(f"not allowed to read any of our topics ({topics}); change the broker's access list")
-        self._subscribed = tuple(link.granted)
+        self.subscribed = tuple(link.granted)
         if self._on_subscribed is not None:
-            self._on_subscribed(self._subscribed)
+            self._on_subscribed(self.subscribed)
 
     def _why_lost(self, link: Link, life: timedelta) -> str:
         place = self.config.place
@@ -282,10 +288,17 @@ class MqttSource:
                 f"{place}: another client uses client id {self.client_id!r} and took our session over; "
                 f"stop it, or give one of the two another client_id"
             )
-        self._short_lives = self._short_lives + 1 if link.closed_by_broker and life < _SHORT else 0
-        if self._short_lives >= 3:
+        if not link.closed_by_broker:
+            self._short_lives = 0
+            return f"{place}: {link.lost}"
+        # 3.1.1 has no word for a session taken over, and Mosquitto keeps quiet about persistent ones in 5 too
+        self._short_lives = self._short_lives + 1 if life < _SHORT else 0
+        if self._short_lives < 3:
             return (
-                f"{place}: {link.lost}, {self._short_lives} times within {_SHORT.seconds} s of connecting; "
-                f"perhaps another client uses client id {self.client_id!r}: see the broker's log"
+                f"{place}: {link.lost} without a reason: it was stopped, or another client uses "
+                f"client id {self.client_id!r}; see the broker's log"
             )
-        return f"{place}: {link.lost}"
+        return (
+            f"{place}: {link.lost} without a reason, {self._short_lives} times within {_SHORT.seconds} s of "
+            f"connecting: most likely another client uses client id {self.client_id!r}; stop it, or change client_id"
+        )

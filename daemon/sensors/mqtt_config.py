@@ -105,7 +105,8 @@ def why_unreachable(config: MqttConfig, error: aiomqtt.MqttError, cause: Excepti
         case ssl.SSLCertVerificationError():
             what = f"the broker's certificate is not trusted: {cause.verify_message}; check tls.ca and host"
         case ssl.SSLError():
-            what = f"TLS failed: {cause.reason or cause}; check that this is a TLS port, and tls.certificate"
+            reason = getattr(cause, "reason", "") or cause.args[-1]
+            what = f"TLS failed: {reason}; check that this is a TLS port, and tls.certificate"
         case ConnectionRefusedError():
             what = "connection refused; start the broker there, or correct host and port"
         case socket.gaierror():
@@ -114,11 +115,10 @@ def why_unreachable(config: MqttConfig, error: aiomqtt.MqttError, cause: Excepti
             what = f"no answer within {wait}; check host, port, network and firewall"
         case OSError():
             what = f"{cause.strerror or cause}; check host, port and network"
-        case _ if "timed out" in str(error):
-            hint = "is it an MQTT port?" if config.tls else "is it an MQTT port, and one without TLS?"
-            what = f"connected, but no answer to CONNECT within {wait}; {hint}"
         case _:
-            what = str(error)
+            how = f"no answer within {wait}" if "timed out" in str(error) else str(error)
+            hint = "does it ask for tls.certificate?" if config.tls else "is it an MQTT port, and one without TLS?"
+            what = f"connected, but CONNECT was not answered: {how}; {hint}"
     return f"{config.place}: {what}"
 
 

@@ -18,6 +18,8 @@ It leans on these private parts of aiomqtt 2.x and paho 2.x: `_on_*` callbacks, 
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -120,6 +122,22 @@ class Link(aiomqtt.Client):
         except UnicodeError as error:
             raise OSError(f"{self._config.host!r} is no host name") from error
 
+    def _wrap(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """Do what paho does, and close the socket when it fails."""
+        context = self._client._ssl_context
+        assert context is not None  # noqa: S101  set just before
+        secured = context.wrap_socket(tcp_sock, server_hostname=self._config.host, do_handshake_on_connect=False)
+        try:
+            secured.settimeout(self._client.connect_timeout)
+            secured.do_handshake()
+        except ConnectionError as error:
+            secured.close()
+            raise ssl.SSLError(f"connection lost in the handshake: {error.strerror}") from error
+        except BaseException:
+            secured.close()
+            raise
+        return secured
+
     async def join(self) -> None:
         """Connect.
 
@@ -129,6 +147,7 @@ class Link(aiomqtt.Client):
         try:
             if self._config.tls is not None:
                 self._client.tls_set_context(self._config.tls.context())
+                self._client._ssl_wrap_socket = self._wrap  # type: ignore[method-assign]
             await super().__aenter__()
         except aiomqtt.MqttError as error:
             self._drop()

@@ -27,7 +27,7 @@ version: 1
 profile: counter
 title: {zh: 计, en: Counter}
 alive_within: 30s
-mqtt: {topics: ["c/{id}"]}
+mqtt: {topics: ["c/{id}", "d/{id}/up"]}
 points:
   n: {json: {path: n}}
 """,
@@ -385,8 +385,12 @@ async def be_taken_over(broker: Connection) -> None:
     [
         (refuse, True, "the broker refused us: [code:135] Not authorized; check username and password (user 'bob')"),
         (refuse, False, "check username and password (user 'bob')"),
-        (hang_up, True, "the broker closed the connection"),
-        (say_nothing, True, "connected, but no answer to CONNECT within 500ms; is it an MQTT port, and one without"),
+        (
+            hang_up,
+            True,
+            "CONNECT was not answered: the broker closed the connection; is it an MQTT port",
+        ),
+        (say_nothing, True, "connected, but CONNECT was not answered: no answer within 500ms; is it an MQTT port, and"),
         (talk_nonsense, True, "the broker sent something that is no MQTT: a PUBLISH without a topic"),
         (be_taken_over, True, "another client uses client id 'precomplaint-s1' and took our session over; stop it, or"),
     ],
@@ -401,6 +405,42 @@ async def test_why_it_is_down_is_said(script: Any, v5: bool, words: str) -> None
 
     assert f"127.0.0.1:{port}: " in told
     assert words in told
+
+
+async def test_a_refused_subscription_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """One forbidden topic is named once, and the others are heard."""
+
+    async def script(broker: Connection) -> None:
+        broker.verdict = b"\x01\x87"
+        await broker.greet(session=False)
+        broker.send(message(1, mid=1))
+        await broker.serve()
+
+    spine = Spine()
+    async with scripted(script) as (port, _):
+        heard = source(port)
+        async with running(heard, spine):
+            await until(lambda: spine.values)
+
+    assert heard.subscribed == ("c/+",)
+    told = capsys.readouterr().out
+    assert told.count("subscription_refused") == 1
+    assert "d/+/up" in told
+
+
+@pytest.mark.parametrize("v5", [True, False])
+async def test_all_subscriptions_refused_is_down(v5: bool) -> None:  # noqa: FBT001
+    """With nothing to hear there is no use in being connected: say what to change."""
+
+    async def script(broker: Connection) -> None:
+        broker.verdict = b"\x87\x87" if v5 else b"\x80\x80"
+        await broker.greet(session=False)
+        await broker.serve()
+
+    async with scripted(script, v5=v5) as (port, _):
+        told = await down(source(port, version="5" if v5 else "3.1.1"), Spine())
+
+    assert "not allowed to read any of our topics (c/+, d/+/up); change the broker's access list" in told
 
 
 async def test_nobody_listens() -> None:
@@ -423,8 +463,8 @@ async def test_a_takeover_is_suspected_without_the_broker_saying_so() -> None:
         heard = source(port, version="3.1.1")
         told = [await down(heard, Spine()) for _ in range(3)]
 
-    assert "perhaps another client" not in told[1]
-    assert "3 times within 10 s of connecting; perhaps another client uses client id 'precomplaint-s1'" in told[2]
+    assert "it was stopped, or another client uses client id 'precomplaint-s1'; see the broker's log" in told[1]
+    assert "3 times within 10 s of connecting: most likely another client uses client id 'precomplaint-s1'" in told[2]
 
 
 async def test_the_spine_s_end_is_passed_on() -> None:
