@@ -233,7 +233,11 @@ def explain(error: ValidationError, document: Document, known: Iterable[str] = (
 
 def _stands(part: str | int, location: Location, document: Document) -> bool:
     """Pydantic puts names of union branches into locations; a real part stands in the document or ends the path."""
-    if isinstance(part, int) or part == location[-1]:
+    if isinstance(part, int):
+        return True
+    if part.startswith("<"):  # how our own models tag the branches of a union
+        return False
+    if part == location[-1]:
         return True
     return any(part in place for place in document.places)
 

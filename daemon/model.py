@@ -288,6 +288,7 @@ class DataState(enum.StrEnum):
 class Cause(enum.StrEnum):
     """Why a transition happened."""
 
+    CONDITION_MET = "condition_met"
     CONDITION_HELD = "condition_held"
     CONDITION_LAPSED = "condition_lapsed"
     LEVEL_RAISED = "level_raised"
@@ -296,6 +297,8 @@ class Cause(enum.StrEnum):
     RECOVERED = "recovered"
     DATA_LOST = "data_lost"
     DATA_BACK = "data_back"
+    #: An alarm that opened on late news is borne out by readings in time.
+    CONFIRMED = "confirmed"
     SUPPRESSED = "suppressed"
     RULE_REMOVED = "rule_removed"
     RULE_CHANGED = "rule_changed"
@@ -333,6 +336,8 @@ class Transition:
     observed: tuple[Observed, ...] = ()
     #: For a fault in the rule itself: what went wrong.
     detail: str = ""
+    #: It stands on state points' news that came late, and nothing in time has borne it out yet.
+    late: bool = False
 
 
 class Disposition(enum.StrEnum):

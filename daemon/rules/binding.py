@@ -1,0 +1,133 @@
+"""From a rule on an asset to a watch that the engine can step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from daemon.model import Level, Transition
+from daemon.rules.alarm import Watch
+from daemon.rules.conditions import Compiled, compile_condition
+from daemon.rules.points import DeviceState, PointState, SilenceState
+from daemon.rules.predicates import Condition, Stale, leaves
+from daemon.rules.rule import LevelSpec
+from daemon.rules.rung import Rung
+from daemon.rules.schema import Binding
+from daemon.rules.site import SiteState
+from daemon.rules.timers import Deadlines, Rank, Timer
+from daemon.rules.window import Swing, Window
+
+_ZERO = timedelta()
+
+
+def fingerprint(binding: Binding) -> tuple[Any, ...]:
+    """What a watch depends on: while this stays the same, a reload leaves its timers and windows alone.
+
+    The words of a rule (title, cause, steps, basis) are not part of it, nor is shadow: they change no evaluation.
+    """
+    rule = binding.rule
+    parts: list[Any] = [rule.levels, rule.unless, rule.no_data]
+    for condition in _conditions(binding):
+        for leaf, _ in leaves(condition):
+            if leaf.point is not None:
+                point = binding.points[leaf.point]
+                parts.append((point, next(device.id for device in binding.devices if device.id == point.device)))
+            elif isinstance(leaf, Stale):
+                parts.append((binding.devices, tuple(binding.points.values())))
+    return tuple(parts)
+
+
+def make_watch(
+    binding: Binding,
+    site: SiteState,
+    deadlines: Deadlines,
+    tell: tuple[Callable[[Transition], None], Callable[[Watch, Level, datetime], None]],
+    at: datetime,
+) -> Watch:
+    """Compile a rule for an asset; its points, windows and silences are made or found in `site`.
+
+    Args:
+        binding: The rule and the asset.
+        site: Where points are.
+        deadlines: Where its holds run.
+        tell: Whom to tell a transition, and that a hold has run out.
+        at: The moment from which new points are awaited.
+    """
+    emit, ran_out = tell
+    rule = binding.rule
+    scope = _AssetScope(binding, site, at)
+    watch: Watch
+
+    def make_rung(spec: LevelSpec) -> Rung:
+        def fire(_due: datetime, seen: datetime) -> None:
+            ran_out(watch, spec.level, seen)
+
+        clear = compile_condition(spec.clear.when, scope) if spec.clear and spec.clear.when is not None else None
+        timer = Timer(Rank.HOLD, f"{scope.owner}|{spec.level.name}", fire)
+        return Rung(
+            spec.level,
+            (compile_condition(spec.when, scope), spec.hold or _ZERO),
+            (clear, (spec.clear.hold if spec.clear else None) or _ZERO),
+            rule.no_data,
+            (timer, deadlines),
+        )
+
+    rungs = [make_rung(spec) for spec in rule.levels]
+    unless: Compiled | None = compile_condition(rule.unless, scope) if rule.unless is not None else None
+    watch = Watch(rule.id, binding.asset.id, rungs, unless, rule.no_data, emit)
+    watch.windows = tuple(scope.windows)
+    return watch
+
+
+def _conditions(binding: Binding) -> Iterable[Condition]:
+    for rung in binding.rule.levels:
+        yield rung.when
+        if rung.clear is not None and rung.clear.when is not None:
+            yield rung.clear.when
+    if binding.rule.unless is not None:
+        yield binding.rule.unless
+
+
+class _AssetScope:
+    """Finds an asset's points by name (see `conditions.Scope`)."""
+
+    def __init__(self, binding: Binding, site: SiteState, at: datetime) -> None:
+        self.owner = f"{binding.rule.id}|{binding.asset.id}"
+        self.windows: list[tuple[str, str]] = []
+        self._binding = binding
+        self._site = site
+        self._at = at
+        self._devices = {device.id: device for device in binding.devices}
+
+    def point(self, name: str) -> PointState:
+        decl = self._binding.points[name]
+        device = self._site.declare_device(self._devices[decl.device], self._at)
+        return self._site.declare_point(decl, device, self._at)
+
+    def sources(self) -> Iterable[tuple[PointState | DeviceState, timedelta]]:
+        for decl in self._binding.devices:
+            yield self._site.declare_device(decl, self._at), decl.alive_within
+        for name, point in self._binding.points.items():
+            if point.fresh_for is not None:
+                yield self.point(name), point.fresh_for
+
+    def window(self, point: PointState, key: str, make: Callable[[str], Window]) -> Window:
+        found = self._window(point, key, make)
+        assert isinstance(found, Window)  # noqa: S101  the key names its kind
+        return found
+
+    def swing(self, point: PointState, key: str, make: Callable[[str], Swing]) -> Swing:
+        found = self._window(point, key, make)
+        assert isinstance(found, Swing)  # noqa: S101  the key names its kind
+        return found
+
+    def _window(self, point: PointState, key: str, make: Callable[[str], Window | Swing]) -> Window | Swing:
+        found = point.windows.get(key)
+        if found is None:
+            found = point.windows[key] = make(key)
+        self.windows.append((point.decl.id, key))
+        return found
+
+    def silence(self, source: PointState | DeviceState, after: timedelta) -> SilenceState:
+        return self._site.declare_silence(source, after, self._at)

@@ -1,0 +1,247 @@
+"""The engine: inputs in, transitions out. It asks nobody what time it is.
+
+    Observation ──> deadlines up to its time ──> holds that its readings reveal ──> all readings applied ──┐
+    Tick, … ──────> deadlines up to its time                                                               │
+                          │                                                                                │
+                          └──────────────────> watches that are touched take a step <──────────────────────┘
+
+Everything it concludes follows from the inputs alone: cut into whatever batches, with whatever Ticks in between, and
+over a snapshot at any place. A failure inside one rule on one asset is contained there (see `faulted`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ParamSpec
+
+from daemon.model import (
+    EPOCH,
+    Alarm,
+    AlarmState,
+    Cause,
+    DataState,
+    Input,
+    Level,
+    Observation,
+    Transition,
+    from_ms,
+    to_ms,
+)
+from daemon.rules.alarm import Watch
+from daemon.rules.binding import fingerprint, make_watch
+from daemon.rules.schema import Ruleset
+from daemon.rules.site import SiteState, usable
+from daemon.rules.timers import Deadlines
+
+P = ParamSpec("P")
+_VERSION = 1
+_MS = timedelta(milliseconds=1)
+_NOTHING: Sequence[Transition] = ()
+
+
+class Engine:
+    """Knows nothing until it is reloaded with a ruleset."""
+
+    def __init__(self) -> None:
+        self._deadlines = Deadlines()
+        self._site = SiteState(self._deadlines, self._touch)
+        self._watches: dict[str, Watch] = {}
+        self._prints: dict[str, tuple[Any, ...]] = {}
+        self._hash = ""
+        #: Site time of the latest input.
+        self._seen = EPOCH
+        self._out: list[Transition] = []
+        #: Watches in which a hold is running: only for these a message is looked at before it is applied.
+        self._waiting: dict[Watch, None] = {}
+
+    # --- inputs --------------------------------------------------------------------------------------------
+
+    def step(self, item: Input) -> Sequence[Transition]:
+        """Take in one input; return what follows, in order.
+
+        `item.at` never goes back. What was due at that time or before comes first. A Reload is `reload`'s.
+        """
+        at = item.at
+        self._seen = at
+        due = self._deadlines.next()
+        if due is not None and due <= at:
+            self._deadlines.run(at)
+        if type(item) is Observation:
+            if self._waiting:
+                self._reveal(item)
+            for watch in self._site.apply(item):
+                if not watch.idle or watch.wants():
+                    self._guarded(watch, at, watch.step, at, at)
+        if not self._out:
+            return _NOTHING
+        out, self._out = self._out, []
+        return out
+
+    def reload(self, ruleset: Ruleset, at: datetime) -> Sequence[Transition]:
+        """From `at` on, watch by this ruleset.
+
+        Watches that are the same keep everything. A changed rule keeps its open alarm and is looked at anew; a removed
+        one closes it. A condition that is true already waits out its hold from `at`.
+        """
+        self._seen = at
+        self._deadlines.run(at)
+        old = self._watches
+        self._watches, prints = {}, {}
+        fresh: list[Watch] = []
+        for binding in ruleset.bindings():
+            key = f"{binding.rule.id}|{binding.asset.id}"
+            prints[key] = fingerprint(binding)
+            watch = old.get(key)
+            if watch is None or watch.faulted or self._prints[key] != prints[key]:
+                watch = make_watch(binding, self._site, self._deadlines, (self._take, self._ran_out), at)
+                fresh.append(watch)
+            self._watches[key] = watch
+        self._prints, self._hash = prints, ruleset.hash
+        for device in ruleset.catalogue.devices:
+            if device.id in self._site.devices:
+                self._site.declare_device(device, at)
+        self._site.keep_only(self._watches.values())
+        for key, before in old.items():
+            if key not in self._watches:
+                before.close(Cause.RULE_REMOVED, at, at)
+        for watch in fresh:
+            before_it = old.get(watch.key)
+            if before_it is not None:
+                watch.inherit(before_it, at, at)
+            self._guarded(watch, at, watch.step, at, at, at)
+        self._deadlines.run(at)
+        self._waiting = {watch: None for watch in self._watches.values() if watch.waiting}
+        out, self._out = self._out, []
+        return out
+
+    def next_deadline(self) -> datetime | None:
+        """No Tick before this changes anything."""
+        return self._deadlines.next()
+
+    @property
+    def faulted(self) -> Mapping[tuple[str, str], str]:
+        """The (rule, asset) pairs that failed, and how; they are tried again at the next reload."""
+        return {(watch.rule, watch.asset): watch.faulted for watch in self._watches.values() if watch.faulted}
+
+    # --- inside a step -------------------------------------------------------------------------------------
+
+    def _take(self, transition: Transition) -> None:
+        self._out.append(transition)
+
+    def _touch(self, watches: Iterable[Watch], due: datetime, seen: datetime) -> None:
+        """Time alone has changed something that these look at."""
+        for watch in watches:
+            if not watch.idle or watch.wants():
+                self._guarded(watch, due, watch.step, due, seen, due)
+
+    def _guarded(self, watch: Watch, at: datetime, move: Callable[P, None], *args: P.args, **more: P.kwargs) -> None:
+        """Let a watch move; what goes wrong in it stays in it."""
+        if watch.faulted:
+            return
+        try:
+            move(*args, **more)
+        except Exception as error:  # noqa: BLE001  one bad rule must not stop the site; it is told as a transition
+            watch.fault(f"{type(error).__name__}: {error}", at, self._seen)
+        if watch.waiting:
+            self._waiting[watch] = None
+        else:
+            self._waiting.pop(watch, None)
+
+    def _ran_out(self, watch: Watch, level: Level, seen: datetime) -> None:
+        self._guarded(watch, seen, watch.run_out, level, seen)
+
+    def _reveal(self, item: Observation) -> None:
+        """Before readings are applied: end the holds that they show to have lasted, break those they show a gap in.
+
+        Site time may not have got that far yet, when a device sends what it has gathered.
+        """
+        newest: dict[Watch, datetime] = {}
+        torn: dict[Watch, datetime] = {}
+        for reading in item.readings:
+            point = self._site.points.get(reading.point)
+            at = min(reading.at, reading.received_at)
+            if point is None or at < point.at or not usable(point, reading.value, reading.quality):
+                continue
+            for watch in point.watches:
+                if watch in self._waiting:
+                    newest[watch] = max(at, newest.get(watch, at))
+                    if point.gap_before(at):
+                        torn[watch] = min(point.at + (point.fresh_for or _MS), torn.get(watch, at))
+        ready = sorted(
+            (rung.end, watch.key, rung.level, watch)
+            for watch, at in newest.items()
+            for rung in watch.rungs
+            if rung.waiting and rung.end <= min(at, torn.get(watch, at))
+        )
+        for _, _, level, watch in ready:
+            self._ran_out(watch, level, item.at)
+        for watch, lost_at in torn.items():
+            if watch.waiting:
+                self._guarded(watch, item.at, watch.broken, lost_at + _MS, item.at)
+
+    # --- over restarts -------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state as JSON values; its size is bounded by points, rules and their windows."""
+        watches = {key: saved for key, watch in self._watches.items() if (saved := watch.save()) is not None}
+        return {
+            "version": _VERSION,
+            "ruleset": self._hash,
+            "seen": to_ms(self._seen),
+            "site": self._site.save(),
+            "watches": watches,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Become what `saved` was; to be called on an engine just reloaded with the same ruleset.
+
+        Raises:
+            ValueError: the snapshot is of another version, or of another ruleset.
+        """
+        if saved.get("version") != _VERSION:
+            raise ValueError(f"the snapshot is of version {saved.get('version')!r}, this program knows {_VERSION}")
+        if saved["ruleset"] != self._hash:
+            raise ValueError("the snapshot is of another ruleset than the one loaded")
+        self._seen = from_ms(saved["seen"])
+        self._deadlines.clear()
+        self._site.load(saved["site"])
+        for key, watch in self._watches.items():
+            watch.load(saved["watches"].get(key))
+        self._waiting = {watch: None for watch in self._watches.values() if watch.waiting}
+        self._out.clear()
+
+    def adopt(self, open_alarms: Iterable[Alarm]) -> Sequence[Transition]:
+        """Make the open alarms those of the ledger, which is the authority on them.
+
+        Returns the closing of alarms whose rule is gone; alarms that only the engine knew are forgotten silently.
+        """
+        known: set[str] = set()
+        orphans: list[Transition] = []
+        for alarm in open_alarms:
+            watch = self._watches.get(f"{alarm.rule}|{alarm.asset}")
+            if watch is None:
+                orphans.append(_orphan(alarm, self._seen))
+                continue
+            known.add(watch.key)
+            if not watch.open:
+                watch.reopen(alarm.level, alarm.data, late=False)
+        for watch in self._watches.values():
+            if watch.open and watch.key not in known:
+                watch.forget()
+        self._waiting = {watch: None for watch in self._watches.values() if watch.waiting}
+        return orphans
+
+
+def _orphan(alarm: Alarm, at: datetime) -> Transition:
+    return Transition(
+        rule=alarm.rule,
+        asset=alarm.asset,
+        before=alarm.state,
+        after=AlarmState.CLEARED,
+        level=alarm.level,
+        data=DataState.UNKNOWN,
+        cause=Cause.RULE_REMOVED,
+        at=at,
+        seen_at=at,
+    )

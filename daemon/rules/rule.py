@@ -1,0 +1,145 @@
+"""One rule as engineers write it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from daemon.documents import Span, Strict
+from daemon.model import Asset, Level, Text
+from daemon.rules.predicates import Condition
+
+
+def _level(given: object) -> object:
+    if isinstance(given, Level):
+        return given
+    if isinstance(given, str) and given in Level.__members__:
+        return Level[given]
+    raise ValueError(f"{given!r} is no level; write I, II or III")
+
+
+LevelName = Annotated[
+    Level,
+    BeforeValidator(_level),
+    PlainSerializer(lambda level: level.name),
+    WithJsonSchema({"enum": list(Level.__members__)}),
+]
+
+
+class Clear(Strict):
+    """When a level ends: the opposite of `when`, or the condition written here; and for how long."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+    when: Condition | None = None
+    hold: Annotated[Span | None, Field(alias="for")] = None
+
+
+class LevelSpec(Strict):
+    """One rung of the ladder."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+    level: LevelName
+    when: Condition
+    #: An unbroken stretch of good data in which `when` is true.
+    hold: Annotated[Span | None, Field(alias="for")] = None
+    clear: Clear | None = None
+
+
+class AppliesTo(Strict):
+    """Which assets: every given field must fit."""
+
+    #: An asset kind, or `*` for any.
+    kind: str | None = None
+    kinds: tuple[str, ...] | None = None
+    #: All of these tags.
+    tags: tuple[str, ...] = ()
+    #: Any of these ids.
+    assets: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.kind is not None and self.kinds is not None:
+            raise ValueError("write kind or kinds, not both")
+        if self.kind is None and self.kinds is None and not self.tags and self.assets is None:
+            raise ValueError("name at least one of kind, kinds, tags, assets (kind: '*' means any)")
+        return self
+
+    def matches(self, asset: Asset) -> bool:
+        """Whether the rule is meant for this asset."""
+        kinds = (self.kind,) if self.kind is not None else self.kinds
+        return (
+            (kinds is None or "*" in kinds or asset.kind in kinds)
+            and all(tag in asset.tags for tag in self.tags)
+            and (self.assets is None or asset.id in self.assets)
+        )
+
+
+class WorkOrderSpec(Strict):
+    """The work order that an alarm asks for."""
+
+    #: The rule's title when absent.
+    title: Text | None = None
+    steps: tuple[Text, ...] = ()
+    #: 设施 / 服务 / 安全
+    category: Literal["facility", "service", "safety"] = "facility"
+    #: An incident (an entrapment and its like) is counted apart from a pre-complaint.
+    type: Literal["pre_complaint", "incident"] = "pre_complaint"
+
+
+class RuleSpec(Strict):
+    """A test configured by an engineer, for every asset it applies to."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=80)]
+    title: Text
+    applies_to: AppliesTo
+    levels: tuple[LevelSpec, ...]
+    #: While this is true no alarm opens; alarms that are open go on.
+    unless: Condition | None = None
+    #: What missing data counts as: nothing known, the condition being true, or the condition being false.
+    no_data: Literal["unknown", "alarm", "normal"] = "unknown"
+    mode: Literal["active", "shadow", "off"] = "active"
+    #: Standard and edition, or whose judgement it is: shown on every order.
+    basis: Annotated[str, Field(min_length=1)]
+    cause: Text
+    consequence: Text
+    work_order: WorkOrderSpec = WorkOrderSpec()
+    #: Kept out of storm folding, caps and shelving.
+    never_suppress: bool = False
+    #: What a state point's late news does: an alarm whose order is withheld, or an order marked late.
+    late: Literal["withhold", "open"] = "withhold"
+
+    @field_validator("levels")
+    @classmethod
+    def _each_level_once(cls, levels: tuple[LevelSpec, ...]) -> tuple[LevelSpec, ...]:
+        names = [rung.level.name for rung in levels]
+        if not names:
+            raise ValueError("no level stands here; write at least one")
+        if len(set(names)) != len(names):
+            raise ValueError(f"a level stands here twice ({', '.join(names)}); keep one of each")
+        return levels
+
+    def rung(self, level: Level) -> LevelSpec:
+        """The level's part of the ladder; the nearest one when the rule has changed since.
+
+        Args:
+            level: as a transition or alarm has it.
+        """
+        return min(self.levels, key=lambda rung: abs(rung.level - level))
+
+
+class RuleFile(Strict):
+    """One file of rules."""
+
+    version: Literal[1]
+    rules: tuple[RuleSpec, ...]

@@ -1,0 +1,249 @@
+"""Rule files, checked against the site: every fault of every file at once, limits in the points' own units.
+
+*.yaml ──> RuleFile ──> RuleSpec ─┐
+catalogue ────────────────────────┼─> Ruleset ──> (rule, asset) pairs ──> Engine
+overrides of assets ──────────────┘
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from daemon.documents import Document, Location, build, read
+from daemon.model import Asset, Catalogue, ConfigError, Device, Point
+from daemon.rules.limits import MisfitError, resolve
+from daemon.rules.overrides import overridden
+from daemon.rules.predicates import Condition, Leaf, leaves
+from daemon.rules.rule import AppliesTo, LevelSpec, RuleFile, RuleSpec, WorkOrderSpec
+
+__all__ = [
+    "AppliesTo", "Binding", "LevelSpec", "RuleFile", "RuleSpec", "Ruleset", "WorkOrderSpec", "load", "rule_paths",
+]  # fmt: skip
+
+_CATALOGUE = TypeAdapter(Catalogue)
+Overrides = Mapping[tuple[str, str], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One rule on one asset that has every point it looks at."""
+
+    #: With the asset's overrides.
+    rule: RuleSpec
+    asset: Asset
+    #: The asset's points by name.
+    points: Mapping[str, Point]
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """Everything the engine is to know: what is on the site, and what is to be watched there."""
+
+    catalogue: Catalogue
+    rules: tuple[RuleSpec, ...]
+    #: By (asset, rule).
+    overrides: Overrides = field(default_factory=dict)
+
+    @cached_property
+    def hash(self) -> str:
+        """Hex of the canonical JSON: the same for the same rules on the same site."""
+        return hashlib.sha256(self.to_json()).hexdigest()
+
+    def to_json(self) -> bytes:
+        """Canonical JSON, that `from_json` reads back."""
+        whole = {
+            "version": 1,
+            "catalogue": _CATALOGUE.dump_python(self.catalogue, mode="json"),
+            "rules": [rule.model_dump(mode="json", by_alias=True, exclude_none=True) for rule in self.rules],
+            "overrides": [[asset, rule, dict(change)] for (asset, rule), change in sorted(self.overrides.items())],
+        }
+        return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Ruleset:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else, or was written by a program that knew more.
+        """
+        whole = json.loads(text)
+        if not isinstance(whole, dict) or whole.get("version") != 1:
+            raise ValueError("no ruleset of version 1")
+        try:
+            rules = tuple(RuleSpec.model_validate(rule) for rule in whole["rules"])
+            catalogue = _CATALOGUE.validate_python(whole["catalogue"], strict=False)
+        except (ValidationError, KeyError) as error:
+            raise ValueError(f"the ruleset cannot be read: {error}") from error
+        return cls(catalogue, rules, {(asset, rule): change for asset, rule, change in whole["overrides"]})
+
+    def rule_for(self, rule: str, asset: str) -> RuleSpec | None:
+        """The rule as it holds for that asset; None when there is no such rule."""
+        found = next((spec for spec in self.rules if spec.id == rule), None)
+        return None if found is None else overridden(found, self.overrides.get((asset, rule), {}))
+
+    def bindings(self) -> Iterator[Binding]:
+        """Every pair of a rule and an asset that it applies to, rules in order; rules that are off bind nowhere."""
+        parts = _parts(self.catalogue)
+        for spec in self.rules:
+            for asset in self.catalogue.assets if spec.mode != "off" else ():
+                if not spec.applies_to.matches(asset):
+                    continue
+                points, devices = parts[asset.id]
+                rule = overridden(spec, self.overrides.get((asset.id, spec.id), {}))
+                if all(_answers(leaf, points, devices) for leaf, _ in _questions(rule)):
+                    yield Binding(rule, asset, points, devices)
+
+    def warnings(self) -> list[str]:
+        """What is suspicious, but no fault: rules that watch nothing on this site."""
+        bound = {binding.rule.id for binding in self.bindings()}
+        return [
+            f"{rule.id}: watches nothing here: no asset it applies to has all the points it looks at"
+            for rule in self.rules
+            if rule.mode != "off" and rule.id not in bound
+        ]
+
+
+def rule_paths(paths: Sequence[Path]) -> list[Path]:
+    """The rule files among `paths` and in the directories among them; tests are no rules."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        found.extend(p for p in inside if not p.name.endswith(".test.yaml"))
+    return found
+
+
+def load(paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | None = None) -> Ruleset:
+    """Read rule files and check them against the site.
+
+    Raises:
+        ConfigError: every fault of every file, with its place.
+    """
+    faults: list[str] = []
+    read_files: list[tuple[Document, RuleFile]] = []
+    for path in rule_paths(paths):
+        try:
+            document = read(path)
+            read_files.append((document, build(RuleFile, document)))
+        except ConfigError as error:
+            faults.extend(error.faults)
+    changes = dict(overrides or {})
+    checker = _Checker(catalogue, changes)
+    rules: dict[str, RuleSpec] = {}
+    for document, file in read_files:
+        for n, rule in enumerate(file.rules):
+            if rule.id in rules:
+                place = document.place(("rules", n, "id"))
+                faults.append(f"{place}: the rule id {rule.id!r} stands elsewhere too; ids are unique over all files")
+            else:
+                rules[rule.id] = rule
+                faults.extend(checker.check(rule, document, ("rules", n)))
+    # An override of a rule whose file has a fault is no fault of its own.
+    if not faults:
+        known = sorted(rules)
+        for asset, rule_id in changes:
+            if rule_id not in rules:
+                place = f"override of {rule_id!r} for asset {asset!r}"
+                faults.append(f"{place}: there is no such rule{_hint(rule_id, known)}")
+    if faults:
+        raise ConfigError(list(dict.fromkeys(faults)))
+    return Ruleset(catalogue, tuple(rules.values()), changes)
+
+
+class _Checker:
+    def __init__(self, catalogue: Catalogue, overrides: Overrides) -> None:
+        self.catalogue = catalogue
+        self.overrides = overrides
+        self.parts = _parts(catalogue)
+        self.names = {point.name for point in catalogue.points}
+
+    def check(self, rule: RuleSpec, document: Document, at: Location) -> Iterator[str]:
+        """Everything about a rule that does not fit the site."""
+        assets = [asset for asset in self.catalogue.assets if rule.applies_to.matches(asset)]
+        yield from self._unknown_assets(rule, document, at)
+        for leaf, place in _questions(rule, at):
+            yield from self._misspelt(leaf, assets, document, place)
+            for misfit in self._misfits(leaf, assets):
+                yield f"{document.place((*place, misfit.key))}: {misfit.key}: {misfit}"
+        for asset in assets:
+            yield from self._override(rule, asset)
+
+    def _unknown_assets(self, rule: RuleSpec, document: Document, at: Location) -> Iterator[str]:
+        known = [asset.id for asset in self.catalogue.assets]
+        for n, asset in enumerate(rule.applies_to.assets or ()):
+            if asset not in known:
+                hint = _hint(asset, known)
+                yield f"{document.place((*at, 'applies_to', 'assets', n))}: no asset is called {asset!r}{hint}"
+
+    def _misspelt(self, leaf: Leaf, assets: list[Asset], document: Document, at: Location) -> Iterator[str]:
+        """A name that no asset of the site has, and that is almost one they have. Else they simply lack the point."""
+        if leaf.point is None or leaf.point in self.names:
+            return
+        near = difflib.get_close_matches(leaf.point, {n for a in assets for n in self.parts[a.id][0]}, n=1, cutoff=0.8)
+        if near:
+            yield f"{document.place((*at, 'point'))}: no asset has a point {leaf.point!r}; did you mean {near[0]!r}?"
+
+    def _override(self, rule: RuleSpec, asset: Asset) -> Iterator[str]:
+        changes = self.overrides.get((asset.id, rule.id))
+        if not changes:
+            return
+        place = f"override of {rule.id!r} for asset {asset.id!r}"
+        try:
+            changed = overridden(rule, changes)
+        except ValueError as error:
+            yield from (f"{place}: {line}" for line in str(error).splitlines())
+            return
+        for leaf, _ in _questions(changed):
+            yield from (f"{place}: {misfit.key}: {misfit}" for misfit in self._misfits(leaf, [asset]))
+
+    def _misfits(self, leaf: Leaf, assets: list[Asset]) -> Iterator[MisfitError]:
+        for asset in assets:
+            point = self.parts[asset.id][0].get(leaf.point or "")
+            if point is not None:
+                try:
+                    resolve(leaf, point)
+                except MisfitError as misfit:
+                    yield misfit
+
+
+def _parts(catalogue: Catalogue) -> dict[str, tuple[dict[str, Point], tuple[Device, ...]]]:
+    """The points by name and the devices of each asset."""
+    points: dict[str, dict[str, Point]] = {asset.id: {} for asset in catalogue.assets}
+    devices: dict[str, list[Device]] = {asset.id: [] for asset in catalogue.assets}
+    for point in catalogue.points:
+        points[point.asset][point.name] = point
+    for device in catalogue.devices:
+        devices[device.asset].append(device)
+    return {asset.id: (points[asset.id], tuple(devices[asset.id])) for asset in catalogue.assets}
+
+
+def _questions(rule: RuleSpec, at: Location = ()) -> Iterator[tuple[Leaf, Location]]:
+    """Every question a rule asks, with its place."""
+    conditions: list[tuple[Condition | None, Location]] = [(rule.unless, ("unless",))]
+    for n, rung in enumerate(rule.levels):
+        conditions.append((rung.when, ("levels", n, "when")))
+        conditions.append((rung.clear.when if rung.clear else None, ("levels", n, "clear", "when")))
+    for condition, place in conditions:
+        if condition is not None:
+            yield from leaves(condition, (*at, *place))
+
+
+def _answers(leaf: Leaf, points: Mapping[str, Point], devices: Sequence[Device]) -> bool:
+    """Whether an asset has what a question is about."""
+    if leaf.point is not None:
+        return leaf.point in points
+    return bool(devices)  # only silence is asked of a whole asset
+
+
+def _hint(given: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(given, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,269 @@
+"""What the rules know of the site: points, devices and silences, and what readings and time do to them.
+
+Only points that some rule looks at are kept. What changes puts the rules that look at it into `touched`; the engine
+steps those when all readings of a message have been applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from daemon.model import Device, Observation, Point, Quality, Reading, Reason, from_ms, to_ms
+from daemon.rules.alarm import Watch
+from daemon.rules.points import DeviceState, PointState, SilenceState
+from daemon.rules.timers import Deadlines
+
+#: Called when time alone has changed something: the watches, the moment, the moment at which it is seen.
+Touch = Callable[[Iterable[Watch], datetime, datetime], None]
+#: More than any sensor can mean; beyond it, sums over windows would lose their last digits.
+HUGE = 1e15
+BAD = Quality.BAD
+
+
+class SiteState:
+    """The points and devices, as the rules see them."""
+
+    def __init__(self, deadlines: Deadlines, touch: Touch) -> None:
+        self._deadlines = deadlines
+        self._touch = touch
+        self.points: dict[str, PointState] = {}
+        self.devices: dict[str, DeviceState] = {}
+        self.silences: dict[str, SilenceState] = {}
+
+    # --- readings ------------------------------------------------------------------------------------------
+
+    def apply(self, item: Observation) -> dict[Watch, None]:
+        """Take in all readings of one message; return the watches that must look again."""
+        at = item.at
+        touched: dict[Watch, None] = {}
+        value: Any
+        device = self.devices.get(item.device)
+        if device is not None:
+            self._hear(device, item, touched)
+        points = self.points
+        for reading in item.readings:
+            point = points.get(reading[0])
+            if point is None:
+                continue
+            _, source_at, value, received_at, quality, reason = reading
+            source_at = min(
+                source_at, received_at
+            )  # a device's clock may run ahead; nothing has happened in the future
+            if source_at < point.at:
+                continue  # older than what is known: it rewinds nothing
+            if quality is BAD or value.__class__ is not point.type or (point.numeric and not -HUGE < value < HUGE):
+                self._odd(point, source_at, touched)
+                continue
+            point.at = source_at
+            point.received = at
+            point.quality = quality
+            point.late = reason is Reason.LATE
+            point.value = value
+            if not point.fresh:
+                self._wake(point, at, touched)
+            if point.windows:
+                ms = to_ms(source_at)
+                for window in point.windows.values():
+                    window.push(ms, value)
+            if point.quiet:
+                self._speak(point, touched)
+            touched.update(point.watches)
+        return touched
+
+    def _hear(self, device: DeviceState, item: Observation, touched: dict[Watch, None]) -> None:
+        if item.gone:
+            self._leave(device, touched)
+            return
+        device.heard = item.at
+        if not device.alive:
+            self._revive(device, touched)
+        if device.quiet:
+            self._speak(device, touched)
+
+    def _odd(self, point: PointState, at: datetime, touched: dict[Watch, None]) -> None:
+        """No usable value: a point that holds its state no longer knows it, any other waits for its next reading."""
+        if point.fresh_for is None:
+            point.at = at
+            point.fresh = point.known = False
+            touched.update(point.watches)
+
+    def _wake(self, point: PointState, at: datetime, touched: dict[Watch, None]) -> None:
+        point.fresh = point.known = True
+        if point.fresh_for is not None:
+            self._deadlines.arm(point.timer, point.lost_at)
+        elif not point.device.alive:
+            point.device.heard = at
+            self._revive(point.device, touched)
+
+    def _revive(self, device: DeviceState, touched: dict[Watch, None]) -> None:
+        device.alive = True
+        self._deadlines.arm(device.timer, device.lost_at)
+        for point in device.held:
+            point.fresh = point.known
+            touched.update(point.watches)
+
+    def _leave(self, device: DeviceState, touched: dict[Watch, None]) -> None:
+        device.alive = False
+        for point in device.held:
+            point.fresh = False
+            touched.update(point.watches)
+
+    def _speak(self, source: PointState | DeviceState, touched: dict[Watch, None]) -> None:
+        source.quiet = 0
+        for silence in source.silences:
+            if silence.silent:
+                silence.silent = False
+                self._deadlines.arm(silence.timer, silence.due)
+                touched.update(silence.watches)
+
+    # --- time ----------------------------------------------------------------------------------------------
+
+    def _point_due(self, point: PointState, due: datetime, seen: datetime) -> None:
+        if point.lost_at > due:
+            self._deadlines.arm(point.timer, point.lost_at)
+        elif point.fresh:
+            point.fresh = False
+            self._touch(point.watches, due, seen)
+
+    def _device_due(self, device: DeviceState, due: datetime, seen: datetime) -> None:
+        if not device.alive:
+            return
+        if device.lost_at > due:
+            self._deadlines.arm(device.timer, device.lost_at)
+            return
+        touched: dict[Watch, None] = {}
+        self._leave(device, touched)
+        self._touch(touched, due, seen)
+
+    def _silence_due(self, silence: SilenceState, due: datetime, seen: datetime) -> None:
+        if silence.due > due:
+            self._deadlines.arm(silence.timer, silence.due)
+        elif not silence.silent:
+            silence.silent = True
+            silence.source.quiet += 1
+            self._touch(silence.watches, due, seen)
+
+    # --- what is declared ----------------------------------------------------------------------------------
+
+    def declare_device(self, decl: Device, at: datetime) -> DeviceState:
+        """The state of a device, new or as it was; what is declared of it may have changed."""
+        device = self.devices.get(decl.id)
+        if device is None:
+            device = self.devices[decl.id] = DeviceState(decl, at, self._device_due)
+        elif device.decl != decl:
+            device.decl = decl
+            if device.alive:
+                self._deadlines.arm(device.timer, max(device.lost_at, at))
+        return device
+
+    def declare_point(self, decl: Point, device: DeviceState, at: datetime) -> PointState:
+        """The state of a point; a new one when it was declared otherwise before."""
+        point = self.points.get(decl.id)
+        if point is None or point.decl != decl or point.device is not device:
+            if point is not None:
+                point.watches.clear()
+            point = self.points[decl.id] = PointState(decl, device, at, self._point_due)
+            if point.fresh_for is None:
+                device.held.append(point)
+        return point
+
+    def declare_silence(self, source: PointState | DeviceState, after: timedelta, at: datetime) -> SilenceState:
+        """Whether a source has been silent for so long; a point that holds its state speaks with its device."""
+        if isinstance(source, PointState) and source.fresh_for is None:
+            source = source.device
+        key = SilenceState.key(source, after)
+        silence = self.silences.get(key)
+        if silence is None or silence.source is not source:
+            if silence is not None:
+                silence.watches.clear()
+            silence = self.silences[key] = SilenceState(source, after, self._silence_due)
+            source.silences.append(silence)
+            self._deadlines.arm(silence.timer, max(silence.due, at))
+        return silence
+
+    def keep_only(self, watches: Iterable[Watch]) -> None:
+        """Drop what none of the watches looks at, and tell each point who looks at it, in order."""
+        for one in self.points.values():
+            one.watches.clear()
+        for other in self.silences.values():
+            other.watches.clear()
+        windows: set[tuple[str, str]] = set()
+        for watch in watches:
+            for one in watch.points:
+                one.watches[watch] = None
+            for other in watch.silences:
+                other.watches[watch] = None
+            windows.update(watch.windows)
+        self.silences = {key: silence for key, silence in self.silences.items() if silence.watches}
+        sources = {id(silence.source) for silence in self.silences.values()}
+        self.points = {key: p for key, p in self.points.items() if p.watches or id(p) in sources}
+        for key, point in self.points.items():
+            point.windows = {name: w for name, w in point.windows.items() if (key, name) in windows}
+        devices = {point.device.decl.id for point in self.points.values()}
+        devices |= {s.source.decl.id for s in self.silences.values() if isinstance(s.source, DeviceState)}
+        self.devices = {key: device for key, device in self.devices.items() if key in devices}
+        for device in self.devices.values():
+            device.held = [point for point in device.held if self.points.get(point.decl.id) is point]
+        for source in self._sources():
+            source.silences = [silence for silence in source.silences if self.silences.get(silence.name) is silence]
+            source.quiet = sum(silence.silent for silence in source.silences)
+
+    def _sources(self) -> Iterator[PointState | DeviceState]:
+        yield from self.points.values()
+        yield from self.devices.values()
+
+    # --- over restarts -------------------------------------------------------------------------------------
+
+    def save(self) -> dict[str, Any]:
+        """Everything that `load` needs, as JSON values."""
+        return {
+            "points": {key: _save_point(point) for key, point in self.points.items()},
+            "devices": {key: [to_ms(device.heard), device.alive] for key, device in self.devices.items()},
+            "silent": [key for key, silence in self.silences.items() if silence.silent],
+        }
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Become what was saved of the same declarations."""
+        for key, (heard, alive) in saved["devices"].items():
+            device = self.devices[key]
+            device.heard, device.alive = from_ms(heard), alive
+            if alive:
+                self._deadlines.arm(device.timer, device.lost_at)
+        for key, values in saved["points"].items():
+            _load_point(self.points[key], values)
+            if self.points[key].fresh and self.points[key].fresh_for is not None:
+                self._deadlines.arm(self.points[key].timer, self.points[key].lost_at)
+        silent = set(saved["silent"])
+        for key, silence in self.silences.items():
+            silence.silent = key in silent
+            if not silence.silent:
+                self._deadlines.arm(silence.timer, silence.due)
+        for source in self._sources():
+            source.quiet = sum(silence.silent for silence in source.silences)
+
+
+def usable(point: PointState, value: Any, quality: Quality) -> bool:  # noqa: ANN401  looked at here
+    """Whether a reading may reach value rules: not bad, of the right type, and of human size."""
+    return quality is not BAD and value.__class__ is point.type and (not point.numeric or -HUGE < value < HUGE)
+
+
+def reading_moment(reading: Reading) -> datetime:
+    """The source time of a reading, never later than its receipt."""
+    return min(reading.at, reading.received_at)
+
+
+def _save_point(point: PointState) -> list[Any]:
+    windows = {key: window.save() for key, window in point.windows.items()}
+    times = [to_ms(point.at), to_ms(point.received)]
+    return [point.value, *times, point.known, point.fresh, point.late, point.quality, windows]
+
+
+def _load_point(point: PointState, saved: list[Any]) -> None:
+    point.value, at, received, point.known, point.fresh, point.late, quality, windows = saved
+    if point.type is float:
+        point.value = float(point.value)
+    point.at, point.received, point.quality = from_ms(at), from_ms(received), Quality(quality)
+    for key, window in windows.items():
+        point.windows[key].load(window)

@@ -1,0 +1,231 @@
+"""Windows over the readings of one point: half-open (t-w, t], where t is the source time of its latest reading.
+
+    t-w                                   t
+     ( . . . . . ## . . . . . . . . . . . ]      ## a gap longer than the point's freshness: not covered
+     └─ outside                           └─ inside
+
+A window is unknown until fresh data covers enough of it. It keeps readings one by one up to an hour's span and in
+1/720 of the span beyond, where its edge is exact to one such bucket. Times inside are milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+#: Up to this span readings are kept one by one; 1 Hz makes 3600 of them.
+_EXACT_MS = 3_600_000
+_BUCKETS = 720
+#: More readings than this in a window are thinned out to buckets, so that a fast device cannot grow it.
+_MOST = 4096
+#: Sums are kept in whole billionths of the unit: adding and taking away again leaves no trace, unlike with floats.
+_PARTS = 1_000_000_000
+#: Limits made by arithmetic (80 % of 0.3) are met by what prints the same.
+_SLACK = 1e-9
+
+
+class _Sum:
+    """For the mean: every reading counts."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.count = 0
+
+    def learn(self, count: int, value: float) -> None:
+        self.total += count * round(value * _PARTS)
+        self.count += count
+
+    def forget(self, count: int, value: float) -> None:
+        self.total -= count * round(value * _PARTS)
+        self.count -= count
+
+    def mean(self) -> float:
+        return self.total / self.count / _PARTS
+
+
+class _Order:
+    """For minimum, maximum and median: every entry counts once."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def learn(self, _count: int, value: float) -> None:
+        insort(self.values, value)
+
+    def forget(self, _count: int, value: float) -> None:
+        del self.values[bisect_left(self.values, value)]
+
+    def min(self) -> float:
+        return self.values[0]
+
+    def max(self) -> float:
+        return self.values[-1]
+
+    def median(self) -> float:
+        middle = len(self.values) // 2
+        return self.values[middle] if len(self.values) % 2 else (self.values[middle - 1] + self.values[middle]) / 2
+
+
+class _Entry(NamedTuple):
+    #: Time of its last reading.
+    at: int
+    #: How many readings it stands for.
+    readings: int
+    value: float
+    #: How much of the time since the entry before, and inside the window, is covered.
+    cover: int
+
+
+class Window:
+    """Readings of the last `span_ms`, and one number made of them."""
+
+    __slots__ = (
+        "_tally", "covered", "entries", "fresh_ms", "frozen", "key", "need_ms", "offset", "resumed", "span_ms",
+        "statistic", "width",
+    )  # fmt: skip
+
+    def __init__(self, key: str, statistic: str, span_ms: int, coverage: float, fresh_ms: int | None) -> None:
+        #: What makes it the same window over a reload or restart.
+        self.key = key
+        #: mean, min, max or median
+        self.statistic = statistic
+        self.span_ms = span_ms
+        #: This much of it must be covered by fresh readings, each standing until the next one or its freshness' end.
+        self.need_ms = span_ms * coverage
+        self.fresh_ms = fresh_ms
+        self.entries: deque[_Entry] = deque()
+        self.covered = 0
+        self.width = 0 if span_ms <= _EXACT_MS else span_ms // _BUCKETS
+        #: It learns nothing meanwhile, and its clock stands still.
+        self.frozen = False
+        self.resumed = False
+        self.offset = 0
+        self._tally: _Sum | _Order = _Sum() if statistic == "mean" else _Order()
+
+    def push(self, at: int, value: float) -> None:
+        """Take in a reading; `at` never goes back."""
+        if self.frozen:
+            return
+        entries = self.entries
+        at -= self.offset
+        if self.resumed:
+            self.resumed = False
+            skipped = max(0, at - entries[-1].at - (self.fresh_ms or 1)) if entries else 0
+            self.offset += skipped
+            at -= skipped
+        edge = at - self.span_ms
+        while entries and entries[0].at <= edge:
+            gone = entries.popleft()
+            self._tally.forget(gone.readings, gone.value)
+            self.covered -= gone.cover
+        if entries and entries[0].cover > entries[0].at - edge:
+            first = entries[0]
+            self.covered -= first.cover - (first.at - edge)
+            entries[0] = first._replace(cover=first.at - edge)
+        cover = self._fresh(at - entries[-1].at) if entries else 0
+        self._append(_Entry(at, 1, value, cover))
+        if len(entries) > _MOST:
+            self.width = max(2 * self.width, self.span_ms // (_MOST // 2), 1)
+            self._rebuild(list(entries))
+
+    def value(self) -> float | None:
+        """The number, or None while too little of the window is covered."""
+        return self.raw() if self.entries and self.covered >= self.need_ms else None
+
+    def raw(self) -> float:
+        """The number of whatever is there, if anything is."""
+        found: float = getattr(self._tally, self.statistic)()
+        return found
+
+    def freeze(self) -> None:
+        """Stand still: what comes now is the disturbance that the window is compared with."""
+        self.frozen = True
+
+    def resume(self) -> None:
+        """Go on, as if hardly any time had passed since the last reading taken in."""
+        self.resumed = self.resumed or self.frozen
+        self.frozen = False
+
+    def save(self) -> dict[str, Any]:
+        """Everything that `load` needs, as JSON values."""
+        entries = [list(entry) for entry in self.entries]
+        clock = {"frozen": self.frozen, "resumed": self.resumed, "offset": self.offset}
+        return {"entries": entries, "width": self.width, **clock}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Become what was saved."""
+        self.width, self.offset = saved["width"], saved["offset"]
+        self.frozen, self.resumed = saved["frozen"], saved["resumed"]
+        self._rebuild(_Entry(*entry) for entry in saved["entries"])
+
+    def _fresh(self, gap: int) -> int:
+        return gap if self.fresh_ms is None else min(gap, self.fresh_ms)
+
+    def _append(self, entry: _Entry) -> None:
+        """Add an entry, or make it one with the last when both lie in one bucket."""
+        self.covered += entry.cover
+        if self.width and self.entries and self.entries[-1].at // self.width == entry.at // self.width:
+            last = self.entries.pop()
+            self._tally.forget(last.readings, last.value)
+            entry = self._merged(last, entry)
+        self.entries.append(entry)
+        self._tally.learn(entry.readings, entry.value)
+
+    def _merged(self, one: _Entry, other: _Entry) -> _Entry:
+        readings = one.readings + other.readings
+        if self.statistic in ("min", "max"):
+            value = (min if self.statistic == "min" else max)(one.value, other.value)
+        else:
+            value = one.value + (other.value - one.value) * other.readings / readings
+        return _Entry(other.at, readings, value, one.cover + other.cover)
+
+    def _rebuild(self, entries: Iterable[_Entry]) -> None:
+        self.entries, self.covered = deque(), 0
+        self._tally = _Sum() if self.statistic == "mean" else _Order()
+        for entry in entries:
+            self._append(entry)
+
+
+class Swing:
+    """How far the value has come down from its highest (or up from its lowest) within the window's span.
+
+    It remembers when that last reached `reach`, so that a fast fall still counts while a rule waits out its hold.
+    """
+
+    __slots__ = ("falling", "hit", "key", "last", "now", "reach", "remember_ms", "window")
+
+    def __init__(self, window: Window, reach: float, remember_ms: int, *, falling: bool) -> None:
+        self.key = window.key
+        self.window = window
+        self.reach = reach - _SLACK * abs(reach)
+        self.remember_ms = remember_ms
+        self.falling = falling
+        #: When the reach was last met, and the latest reading's time.
+        self.hit: int | None = None
+        self.last = 0
+        self.now = 0.0
+
+    def push(self, at: int, value: float) -> None:
+        """Take in a reading; `at` never goes back."""
+        self.window.push(at, value)
+        self.last = at
+        self.now = self.window.raw() - value if self.falling else value - self.window.raw()
+        if self.now >= self.reach:
+            self.hit = at
+
+    def test(self) -> bool | None:
+        """Whether it has been met now or lately; unknown when it has not, but too little is covered to say so."""
+        if self.hit is not None and self.last - self.hit <= self.remember_ms:
+            return True
+        return False if self.window.value() is not None else None
+
+    def save(self) -> dict[str, Any]:
+        """Everything that `load` needs, as JSON values."""
+        return {"hit": self.hit, "last": self.last, "now": self.now, "window": self.window.save()}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Become what was saved."""
+        self.hit, self.last, self.now = saved["hit"], saved["last"], saved["now"]
+        self.window.load(saved["window"])
