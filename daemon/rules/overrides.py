@@ -24,6 +24,8 @@ _OF_A_CONDITION = (
     "below", "above", "at_most", "at_least", "outside", "inside", "equals", "not_equals",
     "over", "coverage", "falls", "rises", "within", "remember", "after",
 )  # fmt: skip
+#: These say how to look, not when it is too much: they differ for the clear condition too.
+_OF_A_WINDOW = ("over", "coverage", "within", "remember", "after")
 
 
 def overridden(rule: RuleSpec, changes: Mapping[str, Any]) -> RuleSpec:
@@ -71,6 +73,8 @@ def _change(levels: list[dict[str, Any]], key: str, value: Any, place: str) -> I
                     found += _replace(clear.get("when"), inner, given)
         else:
             found += _replace(level["when"], key, value)
+            if key in _OF_A_WINDOW:
+                found += _replace(level.get("clear", {}).get("when"), key, value)
     if not found:
         near = difflib.get_close_matches(key, ("for", "clear", *Level.__members__, *_OF_A_CONDITION), n=1)
         hint = f"; did you mean {near[0]!r}?" if near and near[0] != key else ""
