@@ -398,7 +398,8 @@ class WorkOrder:
     level: Level
     #: 设施 / 服务 / 安全: `facility`, `service`, `safety`.
     category: str
-    #: `incident` for an entrapment and its like, counted apart from a `pre_complaint`.
+    #: `incident` (an entrapment and its like) and `instrument` (a sensor or a rule) are counted apart from a
+    #: `pre_complaint`.
     type: str
     title: Text
     cause: Text

@@ -129,6 +129,8 @@ class Profile(Strict):
         for name, spec in self.points.items():
             if not name.isidentifier() or not name.isascii():
                 raise ValueError(f"point {name!r}: a name has letters, digits and _ only, and begins with a letter")
+            if name == "time" or (name.endswith("_q") and name.removesuffix("_q") in self.points):
+                raise ValueError(f"point {name!r}: this field name is the time series' own; choose another")
             if (spec.json_field is None) == (self.mqtt is not None):
                 raise ValueError(f"point {name!r}: a profile with mqtt has json fields, one with modbus registers")
         return self

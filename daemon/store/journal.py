@@ -69,7 +69,7 @@ def encode(item: Input) -> tuple[str, bytes]:
 def _encode_observation(item: Observation) -> bytes:
     readings = item.readings
     if not readings:
-        return orjson.dumps({"d": item.device})
+        return orjson.dumps({"d": item.device, "g": True} if item.gone else {"d": item.device})
     at = readings[0].at
     good = Quality.GOOD
     values = {r.point: r.value for r in readings if r.quality is good and r.at == at}
@@ -80,6 +80,8 @@ def _encode_observation(item: Observation) -> bytes:
             for r in readings
             if not (r.quality is good and r.at == at)
         ]
+    if item.gone:
+        document["g"] = True
     return orjson.dumps(document)
 
 
@@ -111,7 +113,7 @@ def _decode_observation(at: datetime, body: bytes) -> Observation:
         readings = [Reading(point, taken_at, value, at) for point, value in document["v"].items()]
     for point, ms, value, quality, reason in document.get("r", ()):
         readings.append(Reading(point, from_ms(ms), value, at, Quality(quality), Reason(reason)))
-    return Observation(at, document["d"], tuple(readings))
+    return Observation(at, document["d"], tuple(readings), gone="g" in document)
 
 
 def fingerprint(item: Input) -> int:
@@ -134,17 +136,30 @@ def _said(item: Input) -> object:
             return item.rules_hash
 
 
+def _entering(item: Input, at: datetime) -> Input:
+    """The same input, received at `at`."""
+    if type(item) is Observation:
+        readings = tuple(reading._replace(received_at=at) for reading in item.readings)
+        return item._replace(at=at, readings=readings)
+    return item._replace(at=at)
+
+
 class Journal:
     """The journal of one file. Everything here runs on the writer, inside its transaction."""
 
     def __init__(self, db: sqlite3.Connection, *, not_before_seq: int = 0) -> None:
         self._db = db
         self.last_seq = max(not_before_seq, int(db.execute(_SQL["last"]).fetchone()[0]))
+        #: Site time of the newest row: no row lies before the one ahead of it.
+        self.last_at = from_ms(int(db.execute(_SQL["last_at"]).fetchone()[0]))
         self.poison = {row[0] for row in db.execute(_SQL["deaths"], (DEATHS,))}
         self._batches = 0
 
     def append(self, inputs: Sequence[Input], taken: Iterable[Taken] = ()) -> list[tuple[int, Input]]:
         """Write the inputs and give each its sequence number.
+
+        Sources hand over side by side, so an input may be a few milliseconds older than one before it: it enters at
+        the time of the one before. The rules see time run one way, live and in every replay.
 
         An input at which processing has died twice comes back as a Tick of its moment: kept in the quarantine,
         no longer processed.
@@ -152,9 +167,13 @@ class Journal:
         rows: list[tuple[int, int, str, bytes]] = []
         numbered: list[tuple[int, Input]] = []
         seq = self.last_seq
+        last_at = self.last_at
         for given in inputs:
             seq += 1
             item = self._set_aside(seq, given) if self.poison and fingerprint(given) in self.poison else given
+            if item.at < last_at:
+                item = _entering(item, last_at)
+            last_at = item.at
             kind, body = encode(item)
             rows.append((seq, to_ms(item.at), kind, body))
             numbered.append((seq, item))
@@ -163,7 +182,7 @@ class Journal:
         self._db.executemany(_SQL["append"], rows)
         for part in taken:
             self._take(part)
-        self.last_seq = seq
+        self.last_seq, self.last_at = seq, last_at
         return numbered
 
     def _set_aside(self, seq: int, item: Input) -> Input:

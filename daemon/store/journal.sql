@@ -14,6 +14,10 @@ SELECT seq, at, body FROM journal WHERE seq BETWEEN ? AND ? AND kind = 'o' ORDER
 -- The highest sequence number known to the file.
 SELECT max((SELECT coalesce(max(seq), 0) FROM journal), (SELECT coalesce(max(seq), 0) FROM snapshot))
 
+-- name: last_at
+-- Site time of the newest row.
+SELECT coalesce((SELECT at FROM journal ORDER BY seq DESC LIMIT 1), (SELECT max(at) FROM snapshot), 0)
+
 -- name: take
 -- The deliveries of one commit.
 INSERT INTO taken (source, session, packets, entries) VALUES (?, ?, ?, ?)

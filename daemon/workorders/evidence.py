@@ -18,7 +18,7 @@ class Template:
     title: Text
     #: 设施 / 服务 / 安全: `facility`, `service`, `safety`.
     category: str
-    #: `pre_complaint` or `incident`.
+    #: `pre_complaint`, `incident` or `instrument`.
     type: str
     cause: Text
     consequence: Text
@@ -60,7 +60,7 @@ def draft(transition: Transition, template: Template, origin: Origin, alarm_no: 
         created_at=at,
         respond_by=at + RESPOND_WITHIN[transition.level],
         observed=transition.observed,
-        late=transition.seen_at - transition.at > LATE_AFTER,
+        late=transition.late or transition.seen_at - transition.at > LATE_AFTER,
     )
 
 

@@ -27,6 +27,8 @@ class Why(enum.StrEnum):
     NOT_ACTIVE = "not_active"
     ACTIVATED = "activated"
     SHADOW = "shadow"
+    LATE = "late"
+    BORNE_OUT = "borne_out"
     ALREADY_OPEN = "already_open"
     WORSE = "worse"
     DATA_CHANGED = "data_changed"
@@ -43,20 +45,25 @@ class Decision:
     why: Why
 
 
-def plan(transition: Transition, alarm: Alarm | None, *, shadow: bool) -> Decision:  # noqa: PLR0911  a list
+def plan(transition: Transition, alarm: Alarm | None, *, shadow: bool, open_late: bool) -> Decision:  # noqa: PLR0911  a list
     """Decide about one transition.
 
     Args:
         transition: What the rules concluded.
         alarm: The open alarm of that rule and asset, if there is one.
         shadow: The rule runs in shadow: it is recorded, nobody is sent.
+        open_late: News that came late opens an order all the same (safety-class states).
     """
     if alarm is None:
         if transition.after is not AlarmState.ACTIVE:
             return Decision(Action.NOTHING, None, Why.NOT_ACTIVE)
         if shadow:
             return Decision(Action.NOTHING, Disposition.WITHHELD_SHADOW, Why.SHADOW)
+        if transition.late and not open_late:
+            return Decision(Action.NOTHING, Disposition.WITHHELD_LATE, Why.LATE)
         return Decision(Action.OPEN, Disposition.OWN_ORDER, Why.ACTIVATED)
+    if alarm.disposition is Disposition.WITHHELD_LATE and transition.cause is Cause.CONFIRMED:
+        return Decision(Action.OPEN, Disposition.OWN_ORDER, Why.BORNE_OUT)
     kept = alarm.disposition
     if alarm.disposition is not Disposition.OWN_ORDER:
         return Decision(Action.NOTHING, kept, Why.WITHOUT_ORDER)

@@ -55,7 +55,7 @@ class Order(_Body):
     rule: Word
     level: Level
     category: Literal["facility", "service", "safety"]
-    type: Literal["pre_complaint", "incident"]
+    type: Literal["pre_complaint", "incident", "instrument"]
     title: Text
     cause: Text
     consequence: Text

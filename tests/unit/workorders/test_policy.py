@@ -9,8 +9,8 @@ T0 = from_ms(1_795_300_000_000)
 S = AlarmState
 
 
-def change(before: AlarmState, after: AlarmState, cause: Cause) -> Transition:
-    return Transition("r", "a", before, after, Level.I, DataState.GOOD, cause, T0, T0)
+def change(before: AlarmState, after: AlarmState, cause: Cause, *, late: bool = False) -> Transition:
+    return Transition("r", "a", before, after, Level.I, DataState.GOOD, cause, T0, T0, late=late)
 
 
 def alarm(disposition: Disposition) -> Alarm:
@@ -18,6 +18,7 @@ def alarm(disposition: Disposition) -> Alarm:
 
 
 OWN = alarm(Disposition.OWN_ORDER)
+LATE = alarm(Disposition.WITHHELD_LATE)
 SHADOW = alarm(Disposition.WITHHELD_SHADOW)
 
 
@@ -30,6 +31,12 @@ SHADOW = alarm(Disposition.WITHHELD_SHADOW)
          Action.OPEN, Why.ACTIVATED),
         ("a shadow rule sends nobody", change(S.PENDING, S.ACTIVE, Cause.CONDITION_HELD), None, True,
          Action.NOTHING, Why.SHADOW),
+        ("late news waits to be borne out", change(S.NORMAL, S.ACTIVE, Cause.CONDITION_HELD, late=True), None, False,
+         Action.NOTHING, Why.LATE),
+        ("borne out, it opens", change(S.ACTIVE, S.ACTIVE, Cause.CONFIRMED), LATE, False,
+         Action.OPEN, Why.BORNE_OUT),
+        ("late news that is over stays quiet", change(S.CLEARING, S.CLEARED, Cause.RECOVERED), LATE, False,
+         Action.NOTHING, Why.WITHOUT_ORDER),
         ("clearing says nothing yet", change(S.ACTIVE, S.CLEARING, Cause.RECOVERED), OWN, False,
          Action.NOTHING, Why.ALREADY_OPEN),
         ("a relapse is the same order", change(S.CLEARING, S.ACTIVE, Cause.RELAPSED), OWN, False,
@@ -51,7 +58,7 @@ def test_policy(
     sentence: str, transition: Transition, open_alarm: Alarm | None, *, shadow: bool, action: Action, why: Why
 ) -> None:
     """Each row's sentence holds."""
-    decision = plan(transition, open_alarm, shadow=shadow)
+    decision = plan(transition, open_alarm, shadow=shadow, open_late=False)
 
     assert (decision.action, decision.why) == (action, why), sentence
 
@@ -61,3 +68,10 @@ def test_the_key_names_site_asset_rule_ledger_and_alarm() -> None:
     key = order_key("site", change(S.PENDING, S.ACTIVE, Cause.CONDITION_HELD), "abc", 12)
 
     assert key == "site|a|r|abc|12"
+
+
+def test_a_safety_class_state_opens_however_late() -> None:
+    """An entrapment that is heard of an hour later still needs a person."""
+    late = change(S.NORMAL, S.ACTIVE, Cause.CONDITION_HELD, late=True)
+
+    assert plan(late, None, shadow=False, open_late=True).action is Action.OPEN

@@ -1,0 +1,83 @@
+"""Room on the disk: the file stays under its bound, and a reserve is left to alarms, orders and their delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from daemon.clock import Clock
+from daemon.model import Emit, Input, Taken
+from daemon.store import room
+from daemon.store.jobs import RunJob
+
+log = structlog.get_logger(__name__)
+
+_LOOK_EVERY = 10.0
+
+
+def free_bytes(directory: Path) -> int:
+    """What the disk under a directory has left."""
+    return shutil.disk_usage(directory).free
+
+
+class DiskGuard:
+    """Stands between the sources and the writer: while there is no room, nothing is taken and so nothing acknowledged.
+
+    What is not acknowledged stays with the broker; a Modbus register is read again. Ticks, receipts and deliveries
+    do not pass here and go on in the reserve.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        emit: Emit,
+        run_job: RunJob,
+        *,
+        max_size: int,
+        reserve: int,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._directory = directory
+        self._emit = emit
+        self._run_job = run_job
+        self._max_size = max_size
+        self._reserve = reserve
+        self._free = free
+        self._room = asyncio.Event()
+        self._room.set()
+        self.rows_evicted = 0
+
+    @property
+    def taking(self) -> bool:
+        """Whether new inputs are taken."""
+        return self._room.is_set()
+
+    async def emit(self, inputs: Sequence[Input], *, urgent: bool = False, taken: Taken | None = None) -> None:
+        """`model.Emit` for sources."""
+        await self._room.wait()
+        await self._emit(inputs, urgent=urgent, taken=taken)
+
+    async def look(self) -> None:
+        """Make room where the bound is passed, and open or close the way in."""
+        evicted = await self._run_job(partial(room.keep_below, most=self._max_size))
+        if evicted.rows:
+            self.rows_evicted += evicted.rows
+            log.warning("telemetry_evicted", rows=evicted.rows, unforwarded=evicted.unforwarded)
+        free = self._free(self._directory)
+        if free < self._reserve and self._room.is_set():
+            self._room.clear()
+            log.error("disk_full", free=free, reserve=self._reserve, advice="free space; orders still go out")
+        elif free >= self._reserve and not self._room.is_set():
+            self._room.set()
+            log.warning("disk_has_room", free=free)
+
+    async def run(self, clock: Clock) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            await self.look()
+            await clock.sleep(_LOOK_EVERY)

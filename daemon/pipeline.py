@@ -1,0 +1,287 @@
+"""The spine. One thread runs it, one transaction holds a batch, and nothing else changes state.
+
+emit ─> Writer (gathers, one thread) ─> Pipeline.process ─> journal.append
+                                                         ─> engine.step ─> plan ─> ledger, outbox
+                                     ─> COMMIT ─> emit returns; forwarder and dispatcher are told
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from daemon.commitpoints import reached
+from daemon.model import (
+    Alarm,
+    AlarmState,
+    Asset,
+    Cause,
+    Command,
+    Input,
+    OutboxAction,
+    Reload,
+    Taken,
+    Text,
+    TicketUpdate,
+    Transition,
+)
+from daemon.rules.engine import Engine
+from daemon.rules.schema import Ruleset, RuleSpec
+from daemon.store import outbox
+from daemon.store.journal import Journal, fingerprint
+from daemon.store.ledger import Ledger
+from daemon.workorders import evidence
+from daemon.workorders.policy import Action, plan
+
+log = structlog.get_logger(__name__)
+
+SNAPSHOT_EVERY = timedelta(seconds=60)
+
+_FAULT = evidence.Template(
+    title=Text("监测规则故障，需工程师处理", "A monitoring rule is faulty and needs an engineer"),
+    category="facility",
+    type="instrument",
+    cause=Text("规则计算出错，该资产的此项监测已停止。", "The rule failed; it no longer watches this asset."),
+    consequence=Text("在修复前可能漏报。", "Until mended, a fault may go unseen."),
+    steps=(Text("查看日志，修正规则后重新加载。", "Read the log, mend the rule, reload."),),
+    basis="precomplaint",
+)
+FAULTED_SUFFIX = "!faulted"
+
+
+class UnreadableRulesetError(ValueError):
+    """A stored ruleset is missing, or this version of the program no longer reads it."""
+
+
+class Pipeline:
+    """Inputs in, durable decisions out; the same for production, rule tests and backtests."""
+
+    def __init__(self, db: sqlite3.Connection, *, not_before_seq: int = 0) -> None:
+        self.db = db
+        self.journal = Journal(db, not_before_seq=not_before_seq)
+        self.ledger = Ledger(db)
+        self.engine = Engine()
+        self.ruleset: Ruleset | None = None
+        #: The input in work: what died, if processing dies.
+        self.current: Input | None = None
+        self._assets: dict[str, Asset] = {}
+        self._templates: dict[str, evidence.Template] = {}
+        self._rules: dict[str, RuleSpec] = {}
+        self._snapshot_at: datetime | None = None
+        #: After a restart: alarms of the ledger and of the engine have not been compared yet.
+        self._unsettled = False
+
+    def process(self, inputs: Sequence[Input], taken: Iterable[Taken] = ()) -> list[tuple[int, Input]]:
+        """Journal the inputs, step the rules, write down what follows. Runs inside the caller's transaction."""
+        numbered = self.journal.append(inputs, taken)
+        for seq, item in numbered:
+            self.current = item
+            for transition in self._step(item):
+                self._decide(seq, item, transition)
+            if type(item) is TicketUpdate or type(item) is Command:
+                self._follow(item)
+            elif type(item) is Reload or self._unsettled:
+                self._settle(seq, item)
+        self.current = None
+        if numbered:
+            self._snapshot_if_due(numbered[-1][1].at)
+        return numbered
+
+    # --- rules -------------------------------------------------------------------------------------------
+
+    def _step(self, item: Input) -> Sequence[Transition]:
+        if type(item) is not Reload:
+            return self.engine.step(item)
+        expired = self.engine.step(item)
+        ruleset = self._read_ruleset(item.rules_hash)
+        self._use(ruleset)
+        return [*expired, *self.engine.reload(ruleset, item.at)]
+
+    def _use(self, ruleset: Ruleset) -> None:
+        self.ruleset = ruleset
+        self._assets = {asset.id: asset for asset in ruleset.catalogue.assets}
+        self._rules = {rule.id: rule for rule in ruleset.rules}
+        self._templates = {rule.id: _template(rule) for rule in ruleset.rules}
+
+    # --- decisions ---------------------------------------------------------------------------------------
+
+    def _decide(self, seq: int, item: Input, transition: Transition) -> None:
+        if transition.cause is Cause.RULE_FAULTED:
+            log.error("rule_faulted", rule=transition.rule, asset=transition.asset, error=transition.detail)
+            transition = _as_instrument_alarm(transition)
+        alarm = self.ledger.open_alarm(transition.rule, transition.asset)
+        rule = self._rules.get(transition.rule)
+        shadow, open_late = (rule.mode == "shadow", rule.late == "open") if rule is not None else (False, True)
+        decision = plan(transition, alarm, shadow=shadow, open_late=open_late)
+        if decision.disposition is None:
+            return
+        if alarm is None:
+            alarm = self.ledger.add_alarm(transition, decision.disposition)
+        else:
+            self.ledger.change_alarm(alarm, transition, decision.disposition)
+        self.ledger.record(seq, alarm.no, transition)
+        match decision.action:
+            case Action.OPEN:
+                self._open(alarm, transition, item.at)
+            case Action.UPDATE if alarm.order_key is not None:
+                body = evidence.note("update", transition, evidence.update_text(transition))
+                self.ledger.raise_order(alarm.order_key, transition.level)
+                outbox.add(self.db, alarm.order_key, OutboxAction.UPDATE, body, item.at)
+            case Action.RECOVER if alarm.order_key is not None:
+                text = evidence.recovery_text(transition, alarm.active_at)
+                body = evidence.note("recovery", transition, text)
+                outbox.add(self.db, alarm.order_key, OutboxAction.RECOVER, body, item.at)
+            case _:
+                pass
+
+    def _open(self, alarm: Alarm, transition: Transition, at: datetime) -> None:
+        assert self.ruleset is not None  # noqa: S101  no transition comes before the first Reload
+        asset = self._assets.get(transition.asset) or Asset(
+            transition.asset, "unknown", Text(transition.asset, transition.asset)
+        )
+        origin = evidence.Origin(self.ruleset.catalogue.site, asset, self.ledger.id, self.ruleset.hash)
+        template = self._templates.get(transition.rule, _FAULT)
+        order = evidence.draft(transition, template, origin, alarm.no, at)
+        document = evidence.document(order)
+        self.ledger.add_order(order, document)
+        outbox.add(self.db, order.key, OutboxAction.CREATE, document, at)
+
+    def _settle(self, seq: int, item: Input) -> None:
+        """After a reload or restart: the ledger says which alarms are open, the engine which are still watched."""
+        self._unsettled = False
+        faulted = self.engine.faulted
+        kept: list[Alarm] = []
+        for alarm in self.ledger.open_alarms():
+            rule = alarm.rule.removesuffix(FAULTED_SUFFIX)
+            if rule == alarm.rule:
+                kept.append(alarm)
+            elif (rule, alarm.asset) not in faulted:
+                self._decide(seq, item, _mended(alarm, item.at))
+        for orphan in self.engine.adopt(kept):
+            self._decide(seq, item, orphan)
+
+    def _follow(self, item: TicketUpdate | Command) -> None:
+        if type(item) is TicketUpdate:
+            changed_at = item.changed_at or item.at
+            if self.ledger.update_order(item.key, item.status, changed_at, item.by):
+                self.ledger.audit(item.at, item.by, f"ticket_{item.status}", item.key, item.note)
+            return
+        assert type(item) is Command  # noqa: S101  the caller let nothing else through
+        if item.name == "acknowledge":
+            done = item.target.isdigit() and self.ledger.acknowledge(int(item.target), item.user)
+            self.ledger.audit(item.at, item.user, "acknowledge", item.target, item.reason if done else "no such alarm")
+
+    # --- restart -----------------------------------------------------------------------------------------
+
+    def restore(self) -> int:
+        """Bring the engine to where the journal ends; the number of rows that were replayed.
+
+        What the replay concludes was committed with its rows long ago, so it is not written again.
+        """
+        after = self._restore_snapshot()
+        replayed = 0
+        for seq, item in self.journal.after(after):
+            if self.journal.poison and fingerprint(item) in self.journal.poison:
+                log.error("input_skipped", seq=seq, reason="a replay died at it twice")
+                continue
+            self._replay(item)
+            replayed += 1
+        self._unsettled = self.ruleset is not None
+        return replayed
+
+    def _replay(self, item: Input) -> None:
+        try:
+            self._step(item)
+        except UnreadableRulesetError as error:
+            log.warning("ruleset_unreadable", error=str(error), advice="timers since then start anew")
+        except Exception as error:
+            self.journal.died(item, item.at, repr(error))
+            raise
+
+    def _restore_snapshot(self) -> int:
+        """The journal row up to which the engine's state is there; 0 when there is no usable snapshot."""
+        latest = self.journal.latest_snapshot()
+        if latest is None:
+            return 0
+        try:
+            ruleset = self._read_ruleset(latest.rules_hash)
+            self.engine.reload(ruleset, latest.at)
+            self.engine.restore(latest.state)
+        except ValueError as error:
+            log.warning("snapshot_rebuilt", reason=str(error), advice="the engine is rebuilt from the journal")
+            self.engine = Engine()
+            return 0
+        self._use(ruleset)
+        self._snapshot_at = latest.at
+        return latest.seq
+
+    def _read_ruleset(self, rules_hash: str) -> Ruleset:
+        try:
+            return Ruleset.from_json(self.journal.ruleset(rules_hash))
+        except (ValueError, LookupError) as error:
+            raise UnreadableRulesetError(f"ruleset {rules_hash}: {error}") from error
+
+    def _snapshot_if_due(self, at: datetime) -> None:
+        if self._snapshot_at is None or at - self._snapshot_at >= SNAPSHOT_EVERY:
+            self.snapshot(at)
+
+    def snapshot(self, at: datetime) -> None:
+        """Keep the engine's state beside the newest journal row."""
+        if self.ruleset is None:
+            return
+        reached("before_snapshot")
+        self.journal.snapshot(at, self.ruleset.hash, self.engine.snapshot())
+        self._snapshot_at = at
+        reached("after_snapshot")
+
+
+def _mended(alarm: Alarm, at: datetime) -> Transition:
+    """The instrument alarm of a rule that works again."""
+    return Transition(
+        rule=alarm.rule,
+        asset=alarm.asset,
+        before=alarm.state,
+        after=AlarmState.CLEARED,
+        level=alarm.level,
+        data=alarm.data,
+        cause=Cause.RECOVERED,
+        at=at,
+        seen_at=at,
+    )
+
+
+def _as_instrument_alarm(transition: Transition) -> Transition:
+    """A fault in a rule is an alarm of its own, of the instrument and not of the asset."""
+    return Transition(
+        rule=transition.rule + FAULTED_SUFFIX,
+        asset=transition.asset,
+        before=AlarmState.NORMAL,
+        after=AlarmState.ACTIVE,
+        level=transition.level,
+        data=transition.data,
+        cause=transition.cause,
+        at=transition.at,
+        seen_at=transition.seen_at,
+        observed=transition.observed,
+        detail=transition.detail,
+    )
+
+
+def _template(rule: RuleSpec) -> evidence.Template:
+    order = rule.work_order
+    return evidence.Template(
+        title=_text(order.title or rule.title),
+        category=order.category,
+        type=order.type,
+        cause=_text(rule.cause),
+        consequence=_text(rule.consequence),
+        steps=tuple(_text(step) for step in order.steps),
+        basis=rule.basis,
+    )
+
+
+def _text(words: Text) -> Text:
+    return Text(words.zh, words.en)

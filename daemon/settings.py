@@ -1,0 +1,337 @@
+"""Configuration: gateway.yaml, assets.yaml, profiles and rules, read together and checked together.
+
+gateway.yaml ──> sources, influx, ticketing, store          (each model lives beside its adapter)
+assets.yaml ───> Catalogue (site, assets, devices, points), Bindings by source, overrides of rules
+profiles/ ─────> what a device model says                   (shipped ones are always known)
+rules/ ────────> Ruleset
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import ByteSize, Field, field_validator, model_validator
+
+from daemon.documents import Document, Location, Strict, build, read
+from daemon.model import Asset, Catalogue, ConfigError, Device, Point, Site
+from daemon.outputs.influx import InfluxConfig
+from daemon.outputs.ticketing import TicketingConfig
+from daemon.rules.schema import Ruleset
+from daemon.rules.schema import load as load_rules
+from daemon.sensors.modbus import ModbusConfig
+from daemon.sensors.mqtt import MqttConfig
+from daemon.sensors.profile import Binding, Profile, Words, load_profiles, make_points
+
+ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_REFERENCE = re.compile(r"^\$\{(cred|file|env):([^}]+)\}$")
+_SECRETS = frozenset({"password", "token", "secret"})
+
+
+def shipped() -> Path:
+    """The configuration that travels with the program: inside the wheel, or beside the sources."""
+    inside = Path(__file__).parent / "config"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "config"
+
+
+# --- gateway.yaml ------------------------------------------------------------------------------------------
+
+
+class SourceConfig(Strict):
+    """One peer that devices speak over."""
+
+    mqtt: MqttConfig | None = None
+    modbus: ModbusConfig | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.mqtt is None) == (self.modbus is None):
+            raise ValueError("a source has exactly one of mqtt and modbus")
+        return self
+
+
+class StoreConfig(Strict):
+    """Bounds of the one file."""
+
+    #: Above this, telemetry that has been forwarded is deleted, oldest first.
+    max_size: ByteSize = ByteSize(1024**3)
+    #: Disk space that is left to alarms, orders and their delivery: below it nothing new is acknowledged.
+    reserve: ByteSize = ByteSize(64 * 1024**2)
+
+
+class Gateway(Strict):
+    """gateway.yaml: where things are."""
+
+    version: Literal[1]
+    #: Holds state.db; relative to this file.
+    state_dir: Path = Path("/var/lib/precomplaint")
+    #: Default: control.sock in the state directory.
+    control_socket: Path | None = None
+    assets: Path = Path("assets.yaml")
+    #: Directories of profiles beside the shipped ones.
+    profiles: tuple[Path, ...] = ()
+    #: Directories or files of rules; `shipped` stands for the starter rules.
+    rules: tuple[Path | Literal["shipped"], ...] = ("shipped",)
+    sources: dict[str, SourceConfig] = Field(min_length=1)
+    influx: InfluxConfig
+    ticketing: TicketingConfig
+    store: StoreConfig = StoreConfig()
+
+
+# --- assets.yaml -------------------------------------------------------------------------------------------
+
+
+class DeviceSpec(Strict):
+    """One device of an asset: its model, the source it speaks over, and its address there."""
+
+    #: Default: `<asset>/<profile>`.
+    id: str | None = None
+    profile: str
+    source: str
+    address: dict[str, str | int] = Field(default_factory=dict)
+
+
+class AssetSpec(Strict):
+    """A lift, a pump room, a water zone."""
+
+    id: str = Field(pattern=ID)
+    kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: Words
+    building: str = ""
+    households: int = Field(default=0, ge=0)
+    tags: tuple[str, ...] = ()
+    devices: tuple[DeviceSpec, ...] = Field(min_length=1)
+    #: By rule id: what is different for this asset, e.g. `{wat.burst: {for: 30s}}`.
+    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class SiteSpec(Strict):
+    """The property."""
+
+    id: str = Field(pattern=ID)
+    name: Words
+    timezone: str = "Asia/Shanghai"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{zone!r} is no IANA time zone; write one such as Asia/Shanghai") from error
+        return zone
+
+
+class Assets(Strict):
+    """assets.yaml: what stands on the site."""
+
+    version: Literal[1]
+    site: SiteSpec
+    assets: tuple[AssetSpec, ...] = Field(min_length=1)
+
+
+# --- all of it ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything, checked."""
+
+    directory: Path
+    gateway: Gateway
+    catalogue: Catalogue
+    #: By source name.
+    bindings: Mapping[str, tuple[Binding, ...]]
+    ruleset: Ruleset
+
+    @property
+    def state_dir(self) -> Path:
+        """Where state.db lies."""
+        return self.directory / self.gateway.state_dir
+
+    @property
+    def control_socket(self) -> Path:
+        """Where commands are taken."""
+        return self.directory / (self.gateway.control_socket or self.gateway.state_dir / "control.sock")
+
+
+def load(path: Path) -> Configuration:
+    """Read gateway.yaml (or the directory that holds it) and everything it names.
+
+    Raises:
+        ConfigError: every fault of every file that could be reached, each with its place.
+    """
+    path = path / "gateway.yaml" if path.is_dir() else path
+    gateway = load_gateway(path)
+    directory = path.parent
+    document = read(directory / gateway.assets)
+    assets = build(Assets, document)
+    profiles = load_profiles(_yaml_files([shipped() / "profiles", *(directory / p for p in gateway.profiles)]))
+    placed = _Placement(document, assets, profiles, gateway.sources)
+    catalogue, bindings = placed.build()
+    faults = placed.faults
+    overrides = {(a.id, rule): change for a in assets.assets for rule, change in a.overrides.items()}
+    try:
+        ruleset = load_rules(rule_files(gateway, directory), catalogue, overrides)
+    except ConfigError as error:
+        raise ConfigError([*faults, *error.faults]) from error
+    if faults:
+        raise ConfigError(faults)
+    return Configuration(directory, gateway, catalogue, bindings, ruleset)
+
+
+def load_gateway(path: Path) -> Gateway:
+    """gateway.yaml alone, its secrets resolved.
+
+    Raises:
+        ConfigError: every fault, each with its place; the text of a secret is never part of one.
+    """
+    document = read(path)
+    faults: list[str] = []
+    document.data = _resolve(document.data, document, (), faults)
+    if faults:
+        raise ConfigError(faults)
+    return build(Gateway, document)
+
+
+def control_socket(path: Path) -> Path:
+    """Where a daemon with this configuration takes commands; secrets are not needed to ask.
+
+    Raises:
+        ConfigError: gateway.yaml cannot be read.
+    """
+    path = path / "gateway.yaml" if path.is_dir() else path
+    data = read(path).data
+    given = data if isinstance(data, dict) else {}
+    state_dir = Path(str(given.get("state_dir", Gateway.model_fields["state_dir"].default)))
+    return path.parent / Path(str(given.get("control_socket") or state_dir / "control.sock"))
+
+
+def rule_files(gateway: Gateway, directory: Path) -> list[Path]:
+    """The rule files that gateway.yaml names, tests left out."""
+    places = [shipped() / "rules" if entry == "shipped" else directory / entry for entry in gateway.rules]
+    return [f for f in _yaml_files(places) if not f.name.endswith(".test.yaml")]
+
+
+def _yaml_files(places: list[Path]) -> list[Path]:
+    found: list[Path] = []
+    for place in places:
+        if not place.exists():
+            raise ConfigError([f"{place}: does not exist; correct the path in gateway.yaml"])
+        found += sorted(place.glob("*.yaml")) if place.is_dir() else [place]
+    return found
+
+
+def _resolve(value: Any, document: Document, place: Location, faults: list[str]) -> Any:  # noqa: ANN401  YAML is any
+    if isinstance(value, dict):
+        return {key: _resolve(inner, document, (*place, key), faults) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_resolve(inner, document, (*place, n), faults) for n, inner in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    match = _REFERENCE.match(value)
+    if match is None:
+        if place and place[-1] in _SECRETS:
+            faults.append(
+                f"{document.place(place)}: a secret must not stand in YAML; write ${{cred:NAME}} (systemd credential), "
+                "${file:PATH} or ${env:NAME}"
+            )
+        return value
+    kind, name = match.groups()
+    try:
+        return _secret(kind, name)
+    except (OSError, KeyError) as error:
+        what = error.strerror if isinstance(error, OSError) else "not set"
+        faults.append(f"{document.place(place)}: {value} cannot be read: {what}")
+        return value
+
+
+def _secret(kind: str, name: str) -> str:
+    if kind == "env":
+        return os.environ[name]
+    # systemd names the files of a whole credential directory `<id>_<file>`
+    path = Path(name) if kind == "file" else Path(os.environ["CREDENTIALS_DIRECTORY"]) / f"precomplaint_{name}"
+    return path.read_text(encoding="utf-8").strip()
+
+
+class _Placement:
+    """Puts profiles on assets: devices, points and bindings, with all faults collected."""
+
+    def __init__(
+        self, document: Document, assets: Assets, profiles: Mapping[str, Profile], sources: Mapping[str, SourceConfig]
+    ) -> None:
+        self._document = document
+        self._assets = assets
+        self._profiles = profiles
+        self._sources = sources
+        self.faults: list[str] = []
+        self._devices: dict[str, Device] = {}
+        self._points: dict[str, Point] = {}
+        self._bindings: dict[str, list[Binding]] = {name: [] for name in sources}
+
+    def build(self) -> tuple[Catalogue, dict[str, tuple[Binding, ...]]]:
+        site = self._assets.site
+        seen: set[str] = set()
+        assets: list[Asset] = []
+        for n, spec in enumerate(self._assets.assets):
+            if spec.id in seen:
+                self._fault(("assets", n, "id"), f"the asset {spec.id!r} stands here twice; rename one of them")
+            seen.add(spec.id)
+            assets.append(
+                Asset(spec.id, spec.kind, spec.name.text(), spec.building, spec.households, tuple(spec.tags)),
+            )
+            for m, device in enumerate(spec.devices):
+                self._place(spec, device, ("assets", n, "devices", m))
+        catalogue = Catalogue(
+            Site(site.id, site.name.text(), site.timezone),
+            tuple(assets),
+            tuple(self._devices.values()),
+            tuple(self._points.values()),
+        )
+        return catalogue, {name: tuple(found) for name, found in self._bindings.items()}
+
+    def _place(self, asset: AssetSpec, spec: DeviceSpec, place: Location) -> None:
+        profile = self._profiles.get(spec.profile)
+        source = self._sources.get(spec.source)
+        if profile is None:
+            known = ", ".join(sorted(self._profiles))
+            self._fault((*place, "profile"), f"no profile is named {spec.profile!r}; known: {known}")
+        if source is None:
+            known = ", ".join(sorted(self._sources))
+            self._fault((*place, "source"), f"gateway.yaml has no source {spec.source!r}; known: {known}")
+        if profile is None or source is None:
+            return
+        if (profile.mqtt is None) != (source.mqtt is None):
+            wire = "mqtt" if profile.mqtt is not None else "modbus"
+            self._fault(
+                (*place, "source"), f"the profile {spec.profile!r} speaks {wire}, the source {spec.source!r} does not"
+            )
+            return
+        self._check_address(profile, spec, place)
+        device = Device(spec.id or f"{asset.id}/{profile.profile}", asset.id, spec.source, profile.alive_within)
+        if device.id in self._devices:
+            self._fault(place, f"the device {device.id!r} stands here twice; give one of them an `id`")
+        points = make_points(profile, device)
+        for point in points.values():
+            if point.id in self._points:
+                self._fault(place, f"two devices of {asset.id!r} both give a point {point.name!r}")
+        self._devices[device.id] = device
+        self._points.update({point.id: point for point in points.values()})
+        self._bindings[spec.source].append(Binding(device, profile, spec.address, points))
+
+    def _check_address(self, profile: Profile, spec: DeviceSpec, place: Location) -> None:
+        topics = profile.mqtt.topics if profile.mqtt is not None else ("{unit}",)
+        wanted = set(re.findall(r"\{(\w+)\}", " ".join(topics)))
+        for name in sorted(wanted - set(spec.address)):
+            self._fault(place, f"the profile {profile.profile!r} needs `address: {{{name}: …}}`")
+        for name in sorted(set(spec.address) - wanted):
+            known = ", ".join(sorted(wanted)) or "none"
+            self._fault((*place, "address", name), f"the profile has no address part {name!r}; known: {known}")
+
+    def _fault(self, place: Location, what: str) -> None:
+        self.faults.append(f"{self._document.place(place)}: {what}")

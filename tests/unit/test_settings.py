@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from daemon import settings
+from daemon.model import ConfigError
+
+STARTER = settings.shipped() / "starter"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A copy of the starter configuration."""
+    shutil.copytree(STARTER, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def faults(site: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        settings.load(site)
+    return [fault.removeprefix(f"{site}/") for fault in caught.value.faults]
+
+
+def test_the_starter_configuration_is_sound(site: Path) -> None:
+    """What `init` writes passes `check`, and binds rules to every asset."""
+    found = settings.load(site)
+
+    assert {asset.id for asset in found.catalogue.assets} == {"b1-lift-1", "zone-high"}
+    assert len(found.bindings["site-mqtt"]) == len(found.bindings["pump-bus"]) == 1
+    assert found.state_dir == Path("/var/lib/precomplaint")
+    assert found.control_socket == settings.control_socket(site)
+
+
+def test_all_faults_of_the_assets_come_at_once(site: Path) -> None:
+    """A wrong profile, a wrong source and a missing address part: three lines, each with its place."""
+    assets = site / "assets.yaml"
+    change(assets, "profile: lift-status-json", "profile: lift-json")
+    change(assets, "source: pump-bus", "source: pumps")
+    text = assets.read_text(encoding="utf-8") + (
+        "  - {id: b1-lift-2, kind: lift, name: {zh: 二号, en: two}, "
+        "devices: [{profile: lift-status-json, source: site-mqtt, address: {lfit: L2}}]}\n"
+    )
+    assets.write_text(text, encoding="utf-8")
+
+    found = "\n".join(faults(site))
+
+    assert "no profile is named 'lift-json'; known:" in found
+    assert "gateway.yaml has no source 'pumps'; known: pump-bus, site-mqtt" in found
+    assert "the profile 'lift-status-json' needs `address: {lift: …}`" in found
+    assert "the profile has no address part 'lfit'; known: lift" in found
+    assert all(fault.startswith("assets.yaml:") for fault in found.splitlines())
+
+
+def test_a_profile_of_the_other_wire_is_refused(site: Path) -> None:
+    """A Modbus profile cannot speak over a broker."""
+    change(site / "assets.yaml", "source: pump-bus, address", "source: site-mqtt, address")
+
+    assert "the profile 'pump-room-modbus' speaks modbus, the source 'site-mqtt' does not" in faults(site)[0]
+
+
+def test_a_misspelt_key_comes_with_the_right_one(site: Path) -> None:
+    """File, line, column, and what was probably meant."""
+    change(site / "gateway.yaml", "state_dir:", "state_dri:")
+
+    (fault,) = faults(site)
+    assert fault.endswith("unknown key 'state_dri'; did you mean 'state_dir'?")
+    assert fault.startswith("gateway.yaml:7:1: ")
+
+
+def test_a_secret_in_the_file_is_refused_and_not_repeated(site: Path) -> None:
+    """The message tells how to write it, never what it was."""
+    change(site / "gateway.yaml", "  # token: ${cred:influx_token}", "  token: hunter2")
+
+    (fault,) = faults(site)
+    assert "write ${cred:NAME}" in fault
+    assert "hunter2" not in fault
+
+
+def test_a_secret_is_read_from_a_credential(site: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As systemd hands it over: one file of a credential directory."""
+    (tmp_path / "precomplaint_influx_token").write_text("hunter2\n", encoding="utf-8")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    change(site / "gateway.yaml", "  # token: ${cred:influx_token}", "  token: ${cred:influx_token}")
+
+    token = settings.load(site).gateway.influx.token
+
+    assert token is not None
+    assert token.get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(settings.load(site).gateway)
+
+
+def test_a_credential_that_is_not_there_is_named(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside systemd there are no credentials; the message names the one that was asked for."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    change(site / "gateway.yaml", "  # token: ${cred:influx_token}", "  token: ${cred:influx_token}")
+
+    (fault,) = faults(site)
+    assert "${cred:influx_token} cannot be read: not set" in fault
+
+
+def test_an_override_changes_the_rule_for_one_asset_only(site: Path) -> None:
+    """The demo shortens the burst rule's hold for its one zone; a misspelt rule id is a fault."""
+    change(
+        site / "assets.yaml",
+        "    # overrides:\n    #   wat.burst: {for: 30s}",
+        "    overrides:\n      wat.brust: {for: 30s}",
+    )
+
+    assert "wat.brust" in faults(site)[0]
