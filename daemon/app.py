@@ -1,0 +1,335 @@
+"""Composition root: the only file that names concretions.
+
+    store (lock, file, writer)
+      └─ outputs (forwarder, dispatcher, ticker, control, disk)
+           └─ sources (mqtt, modbus; each kept alive)
+
+Leaving unwinds from the inside: sources stop, the last commit is made, outputs flush with a deadline, the file closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from daemon import __version__, control, settings
+from daemon.clock import SiteClock
+from daemon.disk import DiskGuard
+from daemon.model import Command, ConfigError, Input, Observation, Reload, Tick
+from daemon.outputs.dispatcher import Dispatcher, Effort
+from daemon.outputs.forwarder import Forwarder, Pace
+from daemon.outputs.influx import InfluxSink
+from daemon.outputs.line import LineProtocol
+from daemon.outputs.ticketing import TicketingSink
+from daemon.pipeline import Pipeline
+from daemon.sensors.modbus import ModbusBus
+from daemon.sensors.mqtt import MqttSource
+from daemon.sensors.source import Source
+from daemon.settings import Configuration
+from daemon.store import journal, ledger, outbox
+from daemon.store.db import FILE, Progress, fact, open_db, reader, set_fact
+from daemon.supervisor import ServiceManager, keep_alive
+from daemon.writer import Writer
+
+log = structlog.get_logger(__name__)
+
+#: A Tick at least this often: the watchdog is fed after it was committed.
+_TICK_EVERY = timedelta(seconds=10)
+_LOOK_EVERY = 1.0
+_FLUSH_WITHIN = timedelta(seconds=10)
+
+
+class App:
+    """The daemon: holds what runs, and as little behaviour of its own as can be."""
+
+    writer: Writer
+    forwarder: Forwarder
+    pipeline: Pipeline
+    clock: SiteClock
+
+    def __init__(self, configuration: Configuration, path: Path) -> None:
+        """Compose for a configuration; `path` is where a reload reads it again."""
+        self.configuration = configuration
+        #: Values that arrived since the start, rejected ones among them.
+        self.received = 0
+        self.rejected = 0
+        #: The store is open and the rules are in force; peers may still be away.
+        self.ready = False
+        self._path = path
+        self._file = configuration.state_dir / FILE
+        self._manager = ServiceManager()
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin an orderly end."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until `stop()` or a signal.
+
+        Raises:
+            ConfigError: the state directory is held by another process.
+            BaseException: whatever ended the spine; the first failure, not one that followed from it.
+        """
+        try:
+            with contextlib.ExitStack() as held:
+                await self._store(held)
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            self._manager.tell(STOPPING="1")
+
+    # --- store -------------------------------------------------------------------------------------------
+
+    async def _store(self, held: contextlib.ExitStack) -> None:
+        state_dir = self.configuration.state_dir
+        held.enter_context(control.exclusive(state_dir))
+        held.enter_context(self._signals())
+        progress = held.enter_context(Progress(state_dir))
+        self.clock = SiteClock(not_before=progress.at, on_step=_report_step)
+        opened = open_db(state_dir, self.clock.now())
+        held.callback(opened.db.close)
+        self.pipeline = Pipeline(opened.db, not_before_seq=progress.seq)
+        replayed = self.pipeline.restore()
+        log.info("store_opened", file=str(self._file), replayed=replayed, ledger=self.pipeline.ledger.id)
+        self.writer = Writer(self.pipeline, on_commit=self._committed, progress=progress)
+        try:
+            await self._outputs()
+        finally:
+            await self.writer.close()
+        log.info("stopped")
+
+    def _committed(self, numbered: Sequence[tuple[int, Input]]) -> None:
+        for _, item in numbered:
+            if type(item) is Observation:
+                self.received += len(item.readings) + len(item.rejections)
+                self.rejected += len(item.rejections)
+        self.forwarder.offer(numbered)
+        self.dispatcher.wake()
+
+    async def _load_rules(self) -> None:
+        """Make the rules of the configuration the rules in force; unchanged ones keep their timers."""
+        await self.writer.emit([Tick(self.clock.now())], urgent=True)
+        ruleset = self.configuration.ruleset
+        if self.pipeline.ruleset is not None and self.pipeline.ruleset.hash == ruleset.hash:
+            return
+        now = self.clock.now()
+        await self.writer.run(lambda _: self.pipeline.journal.add_ruleset(ruleset.hash, ruleset.to_json(), now))
+        await self.writer.emit([Reload(now, ruleset.hash)], urgent=True)
+        log.info("rules_loaded", rules=len(ruleset.rules), hash=ruleset.hash)
+
+    # --- outputs -----------------------------------------------------------------------------------------
+
+    async def _outputs(self) -> None:
+        gateway, site = self.configuration.gateway, self.configuration.catalogue.site
+        async with InfluxSink(gateway.influx) as influx, TicketingSink(gateway.ticketing, site.id) as ticketing:
+            self.forwarder = Forwarder(
+                influx,
+                LineProtocol(self.configuration.catalogue),
+                self._file,
+                run_job=self.writer.run,
+                clock=self.clock,
+                pace=Pace(batch_lines=gateway.influx.batch_lines, flush_interval=gateway.influx.flush_interval),
+            )
+            self.dispatcher = Dispatcher(
+                ticketing,
+                self._file,
+                run_job=self.writer.run,
+                emit=self.writer.emit,
+                clock=self.clock,
+                effort=Effort(poll_interval=gateway.ticketing.poll_interval),
+            )
+            self.disk = DiskGuard(
+                self.configuration.state_dir,
+                self.writer.emit,
+                self.writer.run,
+                max_size=gateway.store.max_size,
+                reserve=gateway.store.reserve,
+            )
+            await self._load_rules()
+            async with asyncio.TaskGroup() as group:
+                forwarding = group.create_task(self.forwarder.run(), name="forwarder")
+                others = [
+                    group.create_task(self.dispatcher.run(), name="dispatcher"),
+                    group.create_task(self._tick(), name="ticker"),
+                    group.create_task(self.disk.run(self.clock), name="disk"),
+                    group.create_task(
+                        control.serve(self.configuration.control_socket, self._commands()), name="control"
+                    ),
+                ]
+                self.ready = True
+                self._manager.tell(READY="1", STATUS=self._summary())
+                log.info("started", version=__version__, site=site.id)
+                await self._sources()
+                await self._flush(forwarding)
+                for task in others:
+                    task.cancel()
+
+    async def _flush(self, forwarding: asyncio.Task[None]) -> None:
+        """Sources are silent: commit what they left, and give the peers a while to take what is there."""
+        await self.writer.run(lambda _: None)
+        forwarding.cancel()
+        await asyncio.wait([forwarding])
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.forwarder.finish(_FLUSH_WITHIN), name="last readings")
+            group.create_task(self.dispatcher.idle(_FLUSH_WITHIN), name="last deliveries")
+
+    async def _tick(self) -> None:
+        """A Tick when a deadline has run out, and now and then for the watchdog."""
+        last = self.clock.now()
+        while True:
+            await self.clock.sleep(_LOOK_EVERY)
+            now, due = self.clock.now(), self.writer.next_deadline
+            if now - last >= _TICK_EVERY or (due is not None and due <= now):
+                await self.writer.emit([Tick(now)], urgent=True)
+                self._manager.tell(WATCHDOG="1", STATUS=self._summary())
+                last = now
+
+    # --- sources -----------------------------------------------------------------------------------------
+
+    async def _sources(self) -> None:
+        """Until a stop is asked for, or the writer has ended."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(
+                    keep_alive(source.name, partial(source.run, self.disk.emit), self.clock),
+                    name=f"source {source.name}",
+                )
+                for source in self._build_sources()
+            ]
+            self.writer.ended.add_done_callback(lambda _: self.stop())
+            await self._stop.wait()
+            log.info("stopping")
+            for task in tasks:
+                task.cancel()
+
+    def _build_sources(self) -> Iterator[Source]:
+        site = self.configuration.catalogue.site
+        for name, config in self.configuration.gateway.sources.items():
+            bindings = self.configuration.bindings[name]
+            if not bindings:
+                log.warning("source_unused", source=name, advice="no device of assets.yaml speaks over it")
+            elif config.mqtt is not None:
+                with reader(self._file) as db:
+                    session, packets = journal.remembered(db, name)
+                    subscribed = fact(db, f"subscribed {name}").split("\n")
+                yield MqttSource(
+                    config.mqtt,
+                    bindings,
+                    self.clock,
+                    site=site,
+                    name=name,
+                    remembered=packets,
+                    session=session,
+                    subscribed=[topic for topic in subscribed if topic],
+                    on_subscribed=partial(self._remember_subscribed, name),
+                )
+            elif config.modbus is not None:
+                yield ModbusBus(config.modbus, bindings, self.clock, name=name)
+
+    def _remember_subscribed(self, source: str, topics: Sequence[str]) -> None:
+        self.writer.post(lambda db: set_fact(db, f"subscribed {source}", "\n".join(topics)))
+
+    # --- commands ----------------------------------------------------------------------------------------
+
+    def _commands(self) -> dict[str, control.Command]:
+        return {"status": self._status, "reload": self._reload, "acknowledge": self._acknowledge}
+
+    async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        with reader(self._file) as db:
+            counted, deliveries = ledger.counts(db), outbox.counts(db)
+        return {
+            "version": __version__,
+            "site": self.configuration.catalogue.site.id,
+            "at": self.clock.now().isoformat(),
+            "clock": {"offset_s": self.clock.offset().total_seconds(), "steps": self.clock.steps_total},
+            "readings": {"received": self.received, "rejected": self.rejected},
+            "influx": self.forwarder.status()._asdict(),
+            "alarms": counted["alarms"],
+            "orders": counted["orders"],
+            "outbox": deliveries._asdict(),
+            "rules": {
+                "hash": self.configuration.ruleset.hash,
+                "faulted": [f"{rule} on {asset}" for rule, asset in self.pipeline.engine.faulted],
+            },
+            "store": {
+                "taking": self.disk.taking,
+                "evicted": self.disk.rows_evicted,
+                "commits": self.writer.commits_total,
+            },
+        }
+
+    async def _reload(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Read the rules again; a bad file leaves what runs running.
+
+        Raises:
+            ConfigError: the new configuration has faults.
+            ValueError: more than rules has changed.
+        """
+        new = await asyncio.to_thread(settings.load, self._path)
+        old = self.configuration
+        if (new.catalogue, new.bindings, new.gateway) != (old.catalogue, old.bindings, old.gateway):
+            raise ValueError("assets, profiles or gateway.yaml have changed as well: restart to take them up")
+        self.configuration = new
+        await self._load_rules()
+        return {"rules": len(new.ruleset.rules), "hash": new.ruleset.hash}
+
+    async def _acknowledge(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        target, user, reason = (str(arguments.get(name, "")) for name in ("alarm", "user", "reason"))
+        if not target or not user:
+            raise ValueError("acknowledge needs `alarm` (its number) and `user`")
+        await self.writer.emit([Command(self.clock.now(), "acknowledge", target, user, reason)], urgent=True)
+        return {"acknowledged": target}
+
+    async def _reload_by_signal(self) -> None:
+        try:
+            done = await self._reload({})
+        except ConfigError as error:
+            log.error("reload_refused", faults=error.faults, advice="the old rules go on")  # noqa: TRY400  told whole
+        except ValueError as error:
+            log.error("reload_refused", error=str(error), advice="the old rules go on")  # noqa: TRY400  told whole
+        else:
+            log.info("reloaded", **done)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT end, SIGHUP reloads."""
+        loop = asyncio.get_running_loop()
+        reloads: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            task = loop.create_task(self._reload_by_signal(), name="reload")
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: reload}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+    def _summary(self) -> str:
+        return f"{self.received} readings received, {self.forwarder.status().values_written} written"
+
+
+def _report_step(step: timedelta) -> None:
+    log.warning("wall_clock_stepped", seconds=step.total_seconds(), advice="site time goes on; check NTP")
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first failure in a group of groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,32 @@
+"""JSON Schemas of the configuration files: for completion in editors, generated from the models that read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+from pydantic import BaseModel
+
+from daemon.rules.rule import RuleFile
+from daemon.sensors.profile import Profile
+from daemon.settings import Assets, Gateway
+
+MODELS: dict[str, type[BaseModel]] = {"gateway": Gateway, "assets": Assets, "profile": Profile, "rules": RuleFile}
+
+
+def render(name: str) -> bytes:
+    """The schema of one kind of file, as it is committed."""
+    schema = MODELS[name].model_json_schema()
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, option=options)
+
+
+def write_all(directory: Path) -> list[Path]:
+    """Write every schema as `<name>.schema.json`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in MODELS:
+        path = directory / f"{name}.schema.json"
+        path.write_bytes(render(name))
+        written.append(path)
+    return written
