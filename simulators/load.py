@@ -1,9 +1,10 @@
 """A load of numbered messages from many lifts, for crash and speed runs: all that was acknowledged can be counted.
 
 Message n (1, 2, 3, …) comes from lift `L{(n-1) % lifts + 1}`. It carries its number as field `n`, and a time stamp
-that no other message of its lift has. Two shapes:
+that no other message of its lift has. The shapes:
 
     status  `lifts/{lift}/status`  a lift's status as its box sends it, with `"n":n` beside the rest
+    nine    `lifts/{lift}/status`  nine fields of it and a time stamp, no number: what speed is measured with
     plain   `load/{lift}/plain`    {"n":n,"a":21.5}, no time stamp
 """
 
@@ -31,12 +32,17 @@ _STATUS = (
     '"safety_chain":"%s","fault":%s},"machine":{"room_temp":%.1f,"motor_temp":%.1f},'
     '"trip":{"level_mm":%.1f,"vibration_pp":0.180},"rope":{"dia_ratio":98.20},"n":%d}'
 )
+_NINE = (
+    '{"ts":%d,"data":{"mode":"normal","floor":%d,"speed":%.2f,"door":"closed","safety_chain":"%s","fault":%s},'
+    '"machine":{"room_temp":%.1f,"motor_temp":%.1f},"rope":{"dia_ratio":98.20}}'
+)
 
 
 class Shape(enum.StrEnum):
     """Which messages are sent."""
 
     STATUS = "status"
+    NINE = "nine"
     PLAIN = "plain"
     #: Each lift sends both in turn.
     BOTH = "both"
@@ -114,11 +120,13 @@ class Numbering:
         self._stamps[lift] = stamp
         is_open = any(chain.lift == lift and chain.first <= n < chain.last for chain in plan.chains)
         moves = n % 3
-        values = (
-            *(stamp, n % 18 + 1, moves, 1.5 if moves else 0.0, "open" if is_open else "closed"),
-            *("[1]" if is_open else "[]", 25 + n % 40 / 10, 50 + n % 90 / 10, n % 60 / 10, n),
-        )
-        return Message(n, lift, shape, stamp, f"lifts/{lift}/status", _STATUS % values)
+        floor, speed, warmth = n % 18 + 1, 1.5 if moves else 0.0, (25 + n % 40 / 10, 50 + n % 90 / 10)
+        chain = ("open", "[1]") if is_open else ("closed", "[]")
+        if shape is Shape.NINE:
+            payload = _NINE % (stamp, floor, speed, *chain, *warmth)
+        else:
+            payload = _STATUS % (stamp, floor, moves, speed, *chain, *warmth, n % 60 / 10, n)
+        return Message(n, lift, shape, stamp, f"lifts/{lift}/status", payload)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,85 @@
+"""`make bench`: everything in one run, on the shipped configuration, with the store's contents checked.
+
+cpu      the whole daemon over a bare aiomqtt receive loop: flat out, and paced at 1 000 msg/s
+orders   from the publisher's time in the message to the order in the ticketing service
+memory   RSS with 2 000 points and 500 rules
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+
+from benchmarks.memory import resident
+from benchmarks.ordering import time_to_order
+from benchmarks.pipeline import whole_pipeline
+from benchmarks.receiving import bare_loop
+from benchmarks.report import Pair, Results
+from benchmarks.work import FIELDS, Work
+
+PARTS = ("cpu", "orders", "memory")
+
+
+async def run(chosen: argparse.Namespace) -> Results:
+    """Measure what was chosen, one thing after the other: they share the cores."""
+    results = Results(_machine())
+    scale = 100 if chosen.quick else 1
+    if "cpu" in chosen.parts:
+        for name, work in _works(chosen.shape, scale).items():
+            results.pairs[name] = []
+            for n in range(1 if chosen.quick else chosen.pairs):
+                _say(f"{name}, pair {n + 1}: {work.messages} messages through the bare loop, then through the daemon")
+                results.pairs[name].append(Pair(await bare_loop(work), await whole_pipeline(work)))
+    if "orders" in chosen.parts:
+        _say("from publishing to ordering")
+        results.ordered = await time_to_order(250 // (25 if chosen.quick else 1), rate=1_000)
+    if "memory" in chosen.parts:
+        _say("memory")
+        points, rules = (200, 50) if chosen.quick else (2_000, 500)
+        results.held = await resident(points, rules, Work(60_000 // scale, 1_000, shape="status"))
+    return results
+
+
+def _works(shape: str, scale: int) -> dict[str, Work]:
+    warm_up = 2_000 // scale
+    return {
+        "flat out": Work(60_000 // scale, warm_up=warm_up, shape=shape),
+        "paced at 1 000 msg/s": Work(20_000 // scale, 1_000, warm_up=warm_up, shape=shape),
+    }
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0))
+    load = ", ".join(f"{n:.1f}" for n in os.getloadavg())
+    return f"Python {platform.python_version()}, Linux {platform.release()}, {cores} cores, load before {load}"
+
+
+def _say(what: str) -> None:
+    print(f"… {what}", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("parts", nargs="*", help=f"what to measure, of {', '.join(PARTS)}; default: everything")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    parser.add_argument("--quick", action="store_true", help="a hundredth of the work: shows that it runs, no figures")
+    parser.add_argument("--pairs", type=int, default=3, help="bare loop and daemon in turn, so many times")
+    parser.add_argument("--shape", choices=list(FIELDS), default="nine", help="fields of a message for `cpu`")
+    chosen = parser.parse_args(arguments)
+    chosen.parts = chosen.parts or list(PARTS)
+    if unknown := set(chosen.parts) - set(PARTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
+    results = asyncio.run(run(chosen))
+    print(json.dumps(results.as_json(), indent=2) if chosen.json else results.as_text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

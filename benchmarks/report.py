@@ -1,0 +1,94 @@
+"""The results as a table, and as one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any, NamedTuple
+
+from benchmarks.memory import Held
+from benchmarks.ordering import Ordered
+from benchmarks.pipeline import Processed
+from benchmarks.receiving import Received
+
+
+class Pair(NamedTuple):
+    """The two subjects, one directly after the other."""
+
+    bare: Received
+    whole: Processed
+
+    @property
+    def ratio(self) -> float:
+        """The daemon's CPU for a message over the bare loop's."""
+        return self.whole.cpu_us / self.bare.cpu_us
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything that was measured."""
+
+    machine: str
+    #: By name of the run, such as `flat out`.
+    pairs: dict[str, list[Pair]] = field(default_factory=dict)
+    ordered: Ordered | None = None
+    held: Held | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """One object."""
+        return {
+            "machine": self.machine,
+            "cpu": {
+                name: {
+                    "ratio": dict(zip(("median", "min", "max"), _spread(pairs), strict=True)),
+                    "pairs": [{"bare": asdict(p.bare), "whole": asdict(p.whole), "ratio": p.ratio} for p in pairs],
+                }
+                for name, pairs in self.pairs.items()
+            },
+            "orders": asdict(self.ordered) if self.ordered else None,
+            "memory": asdict(self.held) if self.held else None,
+        }
+
+    def as_text(self) -> str:
+        """A table for people."""
+        rows = [self.machine, "", _HEAD, "-" * len(_HEAD)]
+        for name, pairs in self.pairs.items():
+            rows += [_row(name, n, pair) for n, pair in enumerate(pairs, 1)]
+            middle, low, high = _spread(pairs)
+            rows += [f"{name}: ratio {middle:.2f} (median; {low:.2f} to {high:.2f})", ""]
+        if self.ordered:
+            o = self.ordered
+            rows.append(
+                f"publish to order POST at {o.messages_per_second:.0f} msg/s, rule without hold: "
+                f"p50 {o.p50_ms:.0f} ms, p99 {o.p99_ms:.0f} ms, longest {o.longest_ms:.0f} ms ({o.orders} orders)"
+            )
+        if self.held:
+            h = self.held
+            rows.append(
+                f"RSS with {h.points} points and {h.rules} rules after {h.messages} messages: {h.rss_mb:.0f} MB "
+                f"(peak {h.peak_mb:.0f} MB)"
+            )
+        rows.append("after every run the store held exactly the values that were sent")
+        return "\n".join(rows)
+
+
+_HEAD = (
+    f"{'run':<22}{'bare us':>8}{'whole us':>9}{'ratio':>7}{'busy b/w':>11}"
+    f"{'msg/s b/w':>14}{'msg/commit':>11}{'B/msg':>7}{'stored':>9}"
+)
+
+
+def _row(name: str, n: int, pair: Pair) -> str:
+    bare, whole = pair
+    return (
+        f"{f'{name} {n}':<22}{bare.cpu_us:>8.0f}{whole.cpu_us:>9.0f}{pair.ratio:>7.2f}"
+        f"{f'{bare.busy:.2f}/{whole.busy:.2f}':>11}"
+        f"{f'{bare.messages_per_second:.0f}/{whole.messages_per_second:.0f}':>14}"
+        f"{whole.messages_per_commit:>11.0f}{whole.written:>7.0f}{whole.values_stored:>9}"
+    )
+
+
+def _spread(pairs: Sequence[Pair]) -> tuple[float, float, float]:
+    ratios = [pair.ratio for pair in pairs]
+    return median(ratios), min(ratios), max(ratios)

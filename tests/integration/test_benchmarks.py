@@ -1,0 +1,38 @@
+"""The benchmarks run: with next to no work, for no figure is judged here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from benchmarks.memory import resident
+from benchmarks.ordering import time_to_order
+from benchmarks.pipeline import whole_pipeline
+from benchmarks.receiving import bare_loop
+from benchmarks.report import Pair, Results
+from benchmarks.work import Work
+
+TINY = Work(100, warm_up=10, lifts=5)
+
+
+@pytest.mark.integration
+async def test_benchmarks_run() -> None:
+    """Each benchmark measures something and finds in the store exactly what was sent; the report shows it all."""
+    received, processed, ordered, held = await asyncio.gather(
+        bare_loop(TINY),
+        whole_pipeline(TINY),
+        time_to_order(3, rate=500),
+        resident(26, 20, Work(50, 500, shape="status")),
+    )
+    report = Results("a machine", {"tiny": [Pair(received, processed)]}, ordered, held)
+
+    assert processed.values_stored == 110 * 9
+    assert processed.messages_per_commit > 0
+    assert ordered.orders == 3
+    assert 0 < ordered.p50_ms <= ordered.p99_ms <= ordered.longest_ms
+    assert (held.points, held.rules, held.values_stored) == (26, 20, 50 * 13)
+    assert held.rss_mb > 10
+    assert json.loads(json.dumps(report.as_json()))["cpu"]["tiny"]["pairs"][0]["whole"]["values_stored"] == 990
+    assert "tiny 1" in report.as_text()
