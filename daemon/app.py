@@ -28,6 +28,7 @@ from daemon.outputs.dispatcher import Dispatcher, Effort
 from daemon.outputs.forwarder import Forwarder, Pace
 from daemon.outputs.influx import InfluxSink
 from daemon.outputs.line import LineProtocol
+from daemon.outputs.reconcile import reconcile
 from daemon.outputs.ticketing import TicketingSink
 from daemon.pipeline import Pipeline
 from daemon.sensors.modbus import ModbusBus
@@ -159,6 +160,9 @@ class App:
                 forwarding = group.create_task(self.forwarder.run(), name="forwarder")
                 others = [
                     group.create_task(self.dispatcher.run(), name="dispatcher"),
+                    group.create_task(
+                        reconcile(ticketing, self._file, run_job=self.writer.run, clock=self.clock), name="reconcile"
+                    ),
                     group.create_task(self._tick(), name="ticker"),
                     group.create_task(self.disk.run(self.clock), name="disk"),
                     group.create_task(

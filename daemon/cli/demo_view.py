@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +22,7 @@ def render(configuration: Configuration, received: int, written: int, page: str,
     file = configuration.state_dir / FILE
     with reader(file) as db:
         (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone()
-        latest = {r.point: r for _, o in journal.observations(db, last - 60, last, 60) for r in o.readings}
+        latest = {r.point: r for _, o in journal.observations(db, last - 400, last, 400) for r in o.readings}
         orders = ledger.orders(db, 8)
     site = configuration.catalogue.site
     head = Text.assemble(
@@ -29,15 +31,17 @@ def render(configuration: Configuration, received: int, written: int, page: str,
         f"工单页面 tickets: {page}/   ",
         f"{seconds:.0f} s" if seconds else "Ctrl-C 结束 to end",
     )
-    return Group(head, _readings(configuration, latest), _orders(orders))
+    return Group(head, _readings(configuration, latest), _orders(orders, ZoneInfo(site.timezone)))
 
 
 def _readings(configuration: Configuration, latest: dict[str, Reading]) -> Table:
-    units = {point.id: point.unit for point in configuration.catalogue.points}
+    points = {point.id: point for point in configuration.catalogue.points}
     table = Table(title="最新读数 latest readings", title_justify="left", box=None, show_header=False)
     for asset in configuration.catalogue.assets:
-        own = [r for name, r in sorted(latest.items()) if name.startswith(asset.id + ".")][:_POINTS]
-        shown = "  ".join(f"{r.point.rpartition('.')[2]} {_value(r)} {units.get(r.point, '')}".strip() for r in own)
+        # what opens orders at once first, then what is measured
+        own = sorted((p for p in points.values() if p.asset == asset.id), key=lambda p: (not p.urgent, not p.unit))
+        told = [(p, latest[p.id]) for p in own if p.id in latest][:_POINTS]
+        shown = "   ".join(f"{p.name} {_value(r)} {p.unit}".strip() for p, r in told)
         table.add_row(Text(asset.name.zh, "bold"), shown)
     return table
 
@@ -46,14 +50,14 @@ def _value(reading: Reading) -> str:
     return reading.value if isinstance(reading.value, str) else f"{reading.value:.3g}"
 
 
-def _orders(orders: list[ledger.OrderRow]) -> Table:
+def _orders(orders: list[ledger.OrderRow], zone: ZoneInfo) -> Table:
     table = Table(title="预投诉工单 pre-complaint orders", title_justify="left", box=None)
     for column in ("级别", "资产 asset", "标题 title", "状态 status", "响应时限 respond by"):
         table.add_column(column)
     for order in orders:
         roman, style = _LEVELS[order.level]
         title = order.document["title"]
-        by = order.respond_by.astimezone().strftime("%H:%M:%S")
+        by = order.respond_by.astimezone(zone).strftime("%H:%M:%S")
         table.add_row(Text(roman, style), order.asset, f"{title['zh']} {title['en']}", order.status, by)
     if not orders:
         table.add_row("", "—", "一切正常 all is well", "", "")

@@ -84,6 +84,16 @@ class Changes:
     changes: tuple[Change, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OpenTicket:
+    """A ticket of this site that nobody has closed."""
+
+    ref: str
+    key: str
+    #: `I`, `II` or `III`.
+    level: str
+
+
 class TicketSink(Protocol):
     """A ticketing service. Bodies are JSON as it was stored, sent byte for byte each time."""
 
@@ -113,6 +123,15 @@ class TicketSink(Protocol):
         """What changed after the cursor `since`, oldest first; empty `since`: from the beginning.
 
         May be called again with the same cursor.
+
+        Raises:
+            Retry: not now.
+            Reject: the service does not understand the question.
+        """
+        ...
+
+    async def open_tickets(self) -> tuple[OpenTicket, ...]:
+        """Every open ticket of this site, whichever ledger it came from.
 
         Raises:
             Retry: not now.

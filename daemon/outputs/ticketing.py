@@ -23,7 +23,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from daemon.clock import to_whole_ms
 from daemon.documents import Span, Strict
 from daemon.model import OrderStatus, Reject, Retry
-from daemon.outputs.sink import ERRORS, Capability, Change, Changes
+from daemon.outputs.sink import ERRORS, Capability, Change, Changes, OpenTicket
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +109,15 @@ class TicketingSink:
             return Changes(str(answer["cursor"]), found)
         except (KeyError, TypeError, ValueError) as error:
             text = f"/v1/changes answers otherwise than the contract says: {error!r}"
+            raise self._kept("unexpected", text, UNTIL_MENDED) from error
+
+    async def open_tickets(self) -> tuple[OpenTicket, ...]:
+        """See `TicketSink`."""
+        answer = await self._request("GET", "/v1/orders", query={"site": self._site, "open": "true"})
+        try:
+            return tuple(OpenTicket(str(o["id"]), str(o["key"]), str(o["level"])) for o in answer["orders"])
+        except (KeyError, TypeError) as error:
+            text = f"/v1/orders answers otherwise than the contract says: {error!r}"
             raise self._kept("unexpected", text, UNTIL_MENDED) from error
 
     def _change(self, entry: dict[str, Any]) -> Change | None:

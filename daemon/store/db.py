@@ -24,6 +24,8 @@ from daemon.model import EPOCH, from_ms, to_ms
 log = structlog.get_logger(__name__)
 
 FILE = "state.db"
+#: A fact that stands while the tickets of a lost ledger have not been looked over: when the loss was seen, in ms.
+RECONCILE = "reconcile_tickets"
 _PROGRESS = struct.Struct("<qq")
 
 
@@ -102,6 +104,7 @@ def open_db(directory: Path, at: datetime) -> Opened:
         )
     if lost or set_aside:
         db.execute("UPDATE fact SET value = ? WHERE name = 'ledger_id'", (secrets.token_hex(6),))
+        set_fact(db, RECONCILE, str(to_ms(at)))
     return Opened(db, set_aside, lost)
 
 

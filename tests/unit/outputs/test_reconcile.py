@@ -1,0 +1,63 @@
+"""After a ledger was lost, against the stand-in ticketing service over real sockets."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+import orjson
+
+from daemon.clock import SiteClock
+from daemon.model import from_ms
+from daemon.outputs.reconcile import reconcile
+from daemon.outputs.ticketing import TicketingConfig, TicketingSink
+from daemon.store.db import FILE, RECONCILE, fact, open_db
+from daemon.supervisor import Backoff
+from simulators import ticketing
+from tests.unit.outputs.test_dispatcher import order
+
+T0 = from_ms(1_795_300_000_000)
+T = TypeVar("T")
+
+
+class Lost:
+    """A state directory whose file was corrupt, and one order of the new ledger."""
+
+    def __init__(self, directory: Path) -> None:
+        (directory / FILE).write_bytes(b"no database" * 1000)
+        self.store = directory / FILE
+        self.db = open_db(directory, T0).db
+        self.db.execute(
+            "INSERT INTO alarm (rule, asset, state, level, data, disposition, active_at)"
+            " VALUES ('chain', 'L1', 'active', 1, 'good', 'own_order', 0)"
+        )
+        self.db.execute(
+            "INSERT INTO work_order VALUES ('hy|L1|chain|new|1', 1, 'L1', 'chain', 1, 'sent', 0, 0, 0, '', x'')"
+        )
+
+    async def run_job(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        return job(self.db)
+
+
+async def notes(url: str) -> dict[str, int]:
+    """Notes by order key."""
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/v1/orders", params={"site": "hy"}) as response:
+        return {o["key"]: len(o["notes"]) for o in (await response.json())["orders"]}
+
+
+async def test_open_tickets_of_a_lost_ledger_are_told_once(tmp_path: Path) -> None:
+    """The old ticket gets one note however often we start; the new ledger's own ticket gets none."""
+    lost = Lost(tmp_path)
+    async with ticketing.serving() as service, TicketingSink(TicketingConfig(url=service.url), "hy") as sink:
+        for key in ("hy|L1|chain|old|7", "hy|L1|chain|new|1"):
+            await sink.create(key, orjson.dumps(order(key)))
+        service.script.replace([{"match": "note", "kind": "reset_after_create", "times": 1}])
+
+        await reconcile(sink, lost.store, run_job=lost.run_job, clock=SiteClock(), backoff=Backoff(0.002, 0.01))
+        await reconcile(sink, lost.store, run_job=lost.run_job, clock=SiteClock())
+
+        assert await notes(service.url) == {"hy|L1|chain|old|7": 1, "hy|L1|chain|new|1": 0}
+    assert fact(lost.db, RECONCILE) == ""
