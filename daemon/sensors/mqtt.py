@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from daemon.clock import Clock
+from daemon.commitpoints import reached
 from daemon.model import Emit, Observation, Reason, Site, SourceDown, Taken
 from daemon.sensors.decoder import Decoder
 from daemon.sensors.mqtt_config import MqttConfig, MqttTls
@@ -192,7 +193,9 @@ class MqttSource:
         for mid, digest in packets:
             self._remembered[mid] = digest
             self._uncommitted.pop(mid, None)
+        reached("before_ack")
         link.acknowledge([mid for mid, _ in packets])
+        reached("after_ack")
         self._counts[0].inc(len(batch))
         for observation in observations:
             for rejection in observation.rejections:

@@ -1,0 +1,9 @@
+"""The crash run: the daemon is killed again and again under load, and everything is counted from outside.
+
+    load (QoS 1) ──> broker ──> daemon ──> InfluxDB stand-in ──┐
+    pump room ──Modbus────────> (SIGKILL) ─> ticketing stand-in ┤
+      │                                                        v
+      └── what was acknowledged, what the script opens ──> exact multisets compared
+
+`python -m tests.crash --kills 200` prints one line of figures and ends with 1 when any of them is wrong.
+"""
