@@ -17,9 +17,10 @@ def _main() -> int:
     parser.add_argument("--rate", type=float, default=150.0, help="messages a second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mutation", choices=sorted(MUTATIONS), default="none", help="a fault to build in")
+    parser.add_argument("--broker", choices=("mosquitto", "iotcore"), default="", help="default: what is installed")
     parser.add_argument("--directory", type=Path, help="where to work, new or empty; default: a temporary one")
     chosen = parser.parse_args()
-    plan = Plan(chosen.kills, rate=chosen.rate, seed=chosen.seed, mutation=chosen.mutation)
+    plan = Plan(chosen.kills, rate=chosen.rate, seed=chosen.seed, mutation=chosen.mutation, broker=chosen.broker)
     with tempfile.TemporaryDirectory(prefix="crash-") as temporary:
         directory = chosen.directory or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)

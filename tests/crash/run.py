@@ -61,6 +61,8 @@ class Plan:
     mutation: str = "none"
     #: How long the last run may take before what is there is counted as it is.
     drains_within: float = _DRAINS_WITHIN
+    #: `mosquitto`, `iotcore`, or what is installed.
+    broker: str = ""
 
 
 @dataclass(slots=True)
@@ -177,7 +179,7 @@ class World:
 
 
 @contextlib.contextmanager
-def world(directory: Path) -> Iterator[World]:
+def world(directory: Path, broker_engine: str = "") -> Iterator[World]:
     """Everything but the daemon and the load; the daemon's configuration is written."""
     scenario, script = directory / "water.yaml", directory / "ticketing.yaml"
     site.write_scenario(scenario)
@@ -189,7 +191,8 @@ def world(directory: Path) -> Iterator[World]:
             return stack.enter_context(simulator(*arguments, log=log))
 
         (directory / "broker").mkdir(parents=True)
-        broker = start("broker", "--directory", directory / "broker")
+        engine = ("--engine", broker_engine) if broker_engine else ()
+        broker = start("broker", "--directory", directory / "broker", *engine)
         influx = start("influx")
         ticketing = start("ticketing", "--file", directory / "tickets.db", "--script", script)
         water = start("water", "--scenario", scenario)
@@ -255,7 +258,7 @@ def perform(plan: Plan, directory: Path, report: Callable[[str], None]) -> Resul
     chance = random.Random(plan.seed)
     at: Counter[str] = Counter()
     journal = directory / "acknowledged.txt"
-    with world(directory) as outside, (directory / "daemon.log").open("w") as log:
+    with world(directory, plan.broker) as outside, (directory / "daemon.log").open("w") as log:
         report(broker_limits(directory, outside.broker.facts["engine"]))
         daemon = Daemon(directory, plan.mutation, log)
         subscribe_once(daemon, outside.broker.facts["port"])
