@@ -26,7 +26,7 @@ def _main() -> int:
         directory.mkdir(parents=True, exist_ok=True)
         result = perform(plan, directory, lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
     print(f"publisher: {result.publisher}\n{result}")  # noqa: T201
-    return 0 if result.tally.is_exact else 1
+    return 0 if result.is_as_promised else 1
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-import daemon.app
-import daemon.pipeline
 from typing_extensions import override
 
+import daemon.app
+import daemon.pipeline
 from daemon.cli import main
 from daemon.model import Emit, Input, OutboxAction, Taken
 from daemon.outputs.dispatcher import Dispatcher
@@ -72,4 +72,4 @@ MUTATIONS: dict[str, Callable[[], None]] = {
 if __name__ == "__main__":
     MUTATIONS[sys.argv.pop(1)]()
     daemon.pipeline.SNAPSHOT_EVERY = timedelta(seconds=2)
-    sys.exit(main())
+    main()
