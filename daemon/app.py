@@ -152,6 +152,7 @@ class App:
                 self.configuration.state_dir,
                 self.writer.emit,
                 self.writer.run,
+                self.clock,
                 max_size=gateway.store.max_size,
                 reserve=gateway.store.reserve,
             )
@@ -164,7 +165,7 @@ class App:
                         reconcile(ticketing, self._file, run_job=self.writer.run, clock=self.clock), name="reconcile"
                     ),
                     group.create_task(self._tick(), name="ticker"),
-                    group.create_task(self.disk.run(self.clock), name="disk"),
+                    group.create_task(self.disk.run(), name="disk"),
                     group.create_task(
                         control.serve(self.configuration.control_socket, self._commands()), name="control"
                     ),

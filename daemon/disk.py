@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from daemon.clock import Clock
-from daemon.model import Emit, Input, Taken
+from daemon.model import Command, Emit, Input, Taken
 from daemon.store import room
 from daemon.store.jobs import RunJob
 
@@ -37,6 +37,7 @@ class DiskGuard:
         directory: Path,
         emit: Emit,
         run_job: RunJob,
+        clock: Clock,
         *,
         max_size: int,
         reserve: int,
@@ -45,6 +46,9 @@ class DiskGuard:
         self._directory = directory
         self._emit = emit
         self._run_job = run_job
+        self._clock = clock
+        #: What was last said: at the first look it is said in any case, since an alarm may be open from before.
+        self._told: bool | None = None
         self._max_size = max_size
         self._reserve = reserve
         self._free = free
@@ -69,15 +73,22 @@ class DiskGuard:
             self.rows_evicted += evicted.rows
             log.warning("telemetry_evicted", rows=evicted.rows, unforwarded=evicted.unforwarded)
         free = self._free(self._directory)
-        if free < self._reserve and self._room.is_set():
+        taking = free >= self._reserve
+        if taking is self._told:
+            return
+        self._told = taking
+        if taking:
+            self._room.set()
+            log.info("disk_has_room", free=free)
+        else:
             self._room.clear()
             log.error("disk_full", free=free, reserve=self._reserve, advice="free space; orders still go out")
-        elif free >= self._reserve and not self._room.is_set():
-            self._room.set()
-            log.warning("disk_has_room", free=free)
+        wish = "mended" if taking else "fault"
+        detail = f"{free >> 20} MiB free, {self._reserve >> 20} MiB are kept in reserve"
+        await self._emit([Command(self._clock.now(), wish, "gateway.disk_full", "gateway", detail)], urgent=True)
 
-    async def run(self, clock: Clock) -> None:
+    async def run(self) -> None:
         """Look now and then, until cancelled."""
         while True:
             await self.look()
-            await clock.sleep(_LOOK_EVERY)
+            await self._clock.sleep(_LOOK_EVERY)

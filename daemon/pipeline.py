@@ -16,7 +16,6 @@ import structlog
 from daemon.commitpoints import reached
 from daemon.model import (
     Alarm,
-    AlarmState,
     Asset,
     Cause,
     Command,
@@ -33,23 +32,12 @@ from daemon.rules.schema import Ruleset, RuleSpec
 from daemon.store import outbox
 from daemon.store.journal import Journal, fingerprint
 from daemon.store.ledger import Ledger
-from daemon.workorders import evidence
+from daemon.workorders import evidence, instrument
 from daemon.workorders.policy import Action, plan
 
 log = structlog.get_logger(__name__)
 
 SNAPSHOT_EVERY = timedelta(seconds=60)
-
-_FAULT = evidence.Template(
-    title=Text("监测规则故障，需工程师处理", "A monitoring rule is faulty and needs an engineer"),
-    category="facility",
-    type="instrument",
-    cause=Text("规则计算出错，该资产的此项监测已停止。", "The rule failed; it no longer watches this asset."),
-    consequence=Text("在修复前可能漏报。", "Until mended, a fault may go unseen."),
-    steps=(Text("查看日志，修正规则后重新加载。", "Read the log, mend the rule, reload."),),
-    basis="precomplaint",
-)
-FAULTED_SUFFIX = "!faulted"
 
 
 class UnreadableRulesetError(ValueError):
@@ -82,7 +70,7 @@ class Pipeline:
             for transition in self._step(item):
                 self._decide(seq, item, transition)
             if type(item) is TicketUpdate or type(item) is Command:
-                self._follow(item)
+                self._follow(seq, item)
             elif type(item) is Reload or self._unsettled:
                 self._settle(seq, item)
         self.current = None
@@ -109,9 +97,9 @@ class Pipeline:
     # --- decisions ---------------------------------------------------------------------------------------
 
     def _decide(self, seq: int, item: Input, transition: Transition) -> None:
-        if transition.cause is Cause.RULE_FAULTED:
+        if transition.cause is Cause.RULE_FAULTED and type(item) is not Command:
             log.error("rule_faulted", rule=transition.rule, asset=transition.asset, error=transition.detail)
-            transition = _as_instrument_alarm(transition)
+            transition = instrument.rule_faulted(transition)
         alarm = self.ledger.open_alarm(transition.rule, transition.asset)
         rule = self._rules.get(transition.rule)
         shadow, open_late = (rule.mode == "shadow", rule.late == "open") if rule is not None else (False, True)
@@ -143,7 +131,7 @@ class Pipeline:
             transition.asset, "unknown", Text(transition.asset, transition.asset)
         )
         origin = evidence.Origin(self.ruleset.catalogue.site, asset, self.ledger.id, self.ruleset.hash)
-        template = self._templates.get(transition.rule, _FAULT)
+        template = self._templates.get(transition.rule) or instrument.template(transition.rule)
         order = evidence.draft(transition, template, origin, alarm.no, at)
         document = evidence.document(order)
         self.ledger.add_order(order, document)
@@ -155,15 +143,16 @@ class Pipeline:
         faulted = self.engine.faulted
         kept: list[Alarm] = []
         for alarm in self.ledger.open_alarms():
-            rule = alarm.rule.removesuffix(FAULTED_SUFFIX)
-            if rule == alarm.rule:
+            rule = instrument.watched_rule(alarm)
+            if rule is not None:
+                if (rule, alarm.asset) not in faulted:
+                    self._decide(seq, item, instrument.mended(alarm, item.at))
+            elif alarm.rule not in instrument.GATEWAY:
                 kept.append(alarm)
-            elif (rule, alarm.asset) not in faulted:
-                self._decide(seq, item, _mended(alarm, item.at))
         for orphan in self.engine.adopt(kept):
             self._decide(seq, item, orphan)
 
-    def _follow(self, item: TicketUpdate | Command) -> None:
+    def _follow(self, seq: int, item: TicketUpdate | Command) -> None:
         if type(item) is TicketUpdate:
             changed_at = item.changed_at or item.at
             if self.ledger.update_order(item.key, item.status, changed_at, item.by):
@@ -173,6 +162,16 @@ class Pipeline:
         if item.name == "acknowledge":
             done = item.target.isdigit() and self.ledger.acknowledge(int(item.target), item.user)
             self.ledger.audit(item.at, item.user, "acknowledge", item.target, item.reason if done else "no such alarm")
+        elif item.name in {"fault", "mended"} and item.target in instrument.GATEWAY and self.ruleset is not None:
+            self._note_gateway(seq, item, self.ruleset.catalogue.site.id)
+
+    def _note_gateway(self, seq: int, item: Command, site: str) -> None:
+        """The gateway says what is wrong with itself, or no longer; saying it twice changes nothing."""
+        alarm = self.ledger.open_alarm(item.target, site)
+        if item.name == "fault" and alarm is None:
+            self._decide(seq, item, instrument.gateway_fault(item.target, site, item.at, item.reason))
+        elif item.name == "mended" and alarm is not None:
+            self._decide(seq, item, instrument.mended(alarm, item.at))
 
     # --- restart -----------------------------------------------------------------------------------------
 
@@ -236,38 +235,6 @@ class Pipeline:
         self.journal.snapshot(at, self.ruleset.hash, self.engine.snapshot())
         self._snapshot_at = at
         reached("after_snapshot")
-
-
-def _mended(alarm: Alarm, at: datetime) -> Transition:
-    """The instrument alarm of a rule that works again."""
-    return Transition(
-        rule=alarm.rule,
-        asset=alarm.asset,
-        before=alarm.state,
-        after=AlarmState.CLEARED,
-        level=alarm.level,
-        data=alarm.data,
-        cause=Cause.RECOVERED,
-        at=at,
-        seen_at=at,
-    )
-
-
-def _as_instrument_alarm(transition: Transition) -> Transition:
-    """A fault in a rule is an alarm of its own, of the instrument and not of the asset."""
-    return Transition(
-        rule=transition.rule + FAULTED_SUFFIX,
-        asset=transition.asset,
-        before=AlarmState.NORMAL,
-        after=AlarmState.ACTIVE,
-        level=transition.level,
-        data=transition.data,
-        cause=transition.cause,
-        at=transition.at,
-        seen_at=transition.seen_at,
-        observed=transition.observed,
-        detail=transition.detail,
-    )
 
 
 def _template(rule: RuleSpec) -> evidence.Template:

@@ -71,7 +71,12 @@ class Engine:
             if self._waiting:
                 self._reveal(item)
             for watch in self._site.apply(item):
-                if not watch.idle or watch.wants():
+                try:  # not by a call: this is where a quiet site spends its time
+                    moves = not watch.idle or watch.wants()
+                except Exception as error:  # noqa: BLE001  one bad rule must not stop the site
+                    self._failed(watch, error, at)
+                    continue
+                if moves:
                     self._guarded(watch, at, watch.step, at, at)
         if not self._out:
             return _NOTHING
@@ -132,8 +137,17 @@ class Engine:
     def _touch(self, watches: Iterable[Watch], due: datetime, seen: datetime) -> None:
         """Time alone has changed something that these look at."""
         for watch in watches:
-            if not watch.idle or watch.wants():
-                self._guarded(watch, due, watch.step, due, seen, due)
+            self._guarded(watch, due, self._step_if_wanted, watch, due, seen)
+
+    @staticmethod
+    def _step_if_wanted(watch: Watch, due: datetime, seen: datetime) -> None:
+        if not watch.idle or watch.wants():
+            watch.step(due, seen, due)
+
+    def _failed(self, watch: Watch, error: Exception, at: datetime) -> None:
+        """It is told as a transition, and the watch is left alone until the next reload."""
+        watch.fault(f"{type(error).__name__}: {error}", at, self._seen)
+        self._waiting.pop(watch, None)
 
     def _guarded(self, watch: Watch, at: datetime, move: Callable[P, None], *args: P.args, **more: P.kwargs) -> None:
         """Let a watch move; what goes wrong in it stays in it."""
@@ -141,8 +155,8 @@ class Engine:
             return
         try:
             move(*args, **more)
-        except Exception as error:  # noqa: BLE001  one bad rule must not stop the site; it is told as a transition
-            watch.fault(f"{type(error).__name__}: {error}", at, self._seen)
+        except Exception as error:  # noqa: BLE001  one bad rule must not stop the site
+            self._failed(watch, error, at)
         if watch.waiting:
             self._waiting[watch] = None
         else:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from daemon.clock import SiteClock
 from daemon.disk import DiskGuard
-from daemon.model import Input, Taken
+from daemon.model import Command, Input, Taken
 from daemon.store import marks
 from daemon.store.db import connect
 from daemon.store.journal import Journal
@@ -25,7 +26,7 @@ class Disk:
         self.journal = Journal(self.db)
         self.taken: list[Input] = []
         self.guard = DiskGuard(
-            tmp_path, self.emit, self.run_job, max_size=1_000_000, reserve=5_000, free=lambda _: self.free
+            tmp_path, self.emit, self.run_job, SiteClock(), max_size=1_000_000, reserve=5_000, free=lambda _: self.free
         )
 
     async def emit(self, inputs: Sequence[Input], *, urgent: bool = False, taken: Taken | None = None) -> None:
@@ -43,12 +44,13 @@ async def test_without_room_nothing_is_taken_and_nothing_lost(tmp_path: Path) ->
     waiting = asyncio.get_running_loop().create_task(disk.guard.emit([tick(1)]))
     await asyncio.sleep(0)
     assert not disk.guard.taking
-    assert disk.taken == []
+    assert [(c.name, c.target) for c in disk.taken if isinstance(c, Command)] == [("fault", "gateway.disk_full")]
     disk.free = 6_000
     await disk.guard.look()
     await waiting
 
-    assert disk.taken == [tick(1)]
+    assert tick(1) in disk.taken
+    assert [c.name for c in disk.taken if isinstance(c, Command)] == ["fault", "mended"]
 
 
 async def test_above_the_bound_forwarded_telemetry_goes_first(tmp_path: Path) -> None:

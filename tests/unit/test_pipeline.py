@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from daemon.model import AlarmState, Disposition, OrderStatus, Reload, TicketUpdate
+from daemon.model import AlarmState, Command, Disposition, Level, OrderStatus, Reload, TicketUpdate
 from daemon.pipeline import Pipeline
 from daemon.store import ledger, outbox
 from daemon.store.db import connect
@@ -169,3 +169,38 @@ def test_counts_of_the_outbox_agree(tmp_path: Path) -> None:
     process(spine, [said(1, "lift-1", safety_chain="open")])
 
     assert outbox.counts(spine.db).pending == 1
+
+
+def test_a_gateway_without_room_pages_a_person_once(tmp_path: Path) -> None:
+    """Its own alarm of type instrument, not of the building; a restart leaves it open until there is room."""
+    file = tmp_path / "state.db"
+    spine = pipeline(ruleset(tmp_path), file)
+    for second in (1, 2):
+        process(spine, [Command(at(second), "fault", "gateway.disk_full", "gateway", "3 MiB free")])
+    spine.db.close()
+    again = Pipeline(connect(file))
+    again.restore()
+    process(again, [tick(3)])
+
+    (order,) = ledger.orders(again.db, 9)
+    assert (order.asset, order.document["type"], order.level) == ("site", "instrument", Level.II)
+    assert len(ledger.open_alarms(again.db)) == 1
+    process(again, [Command(at(9), "mended", "gateway.disk_full", "gateway", "")])
+    assert [action for _, action in actions(again)] == ["create", "recover"]
+
+
+def test_a_rule_that_fails_is_an_alarm_of_its_own_until_a_reload(tmp_path: Path) -> None:
+    """Only that rule on that asset stops; its instrument alarm is over once the rule works again."""
+    rules = ruleset(tmp_path)
+    spine = pipeline(rules)
+
+    def fail() -> bool:
+        raise ZeroDivisionError("no")
+
+    spine.engine._watches["hot|lift-1"].wants = fail
+    process(spine, [said(1, "lift-1", room_temp=50.0), said(2, "lift-1", room_temp=50.0, safety_chain="open")])
+
+    assert [a.rule for a in ledger.open_alarms(spine.db)] == ["hot!faulted", "chain"]
+    process(spine, [Reload(at(3), rules.hash)])
+    assert [a.rule for a in ledger.open_alarms(spine.db)] == ["chain"]
+    assert [action for _, action in actions(spine)] == ["create", "create", "recover"]

@@ -1,0 +1,85 @@
+"""Alarms of the instrument itself: a rule that failed, a gateway without room. Never confused with the building's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from daemon.model import Alarm, AlarmState, Cause, DataState, Level, Observed, Quality, Text, Transition
+from daemon.workorders.evidence import Template
+
+#: A rule's id with this behind it names the alarm about the rule.
+_FAULTED = "!faulted"
+
+RULE_FAULTED = Template(
+    title=Text("监测规则故障，需工程师处理", "A monitoring rule is faulty and needs an engineer"),
+    category="facility",
+    type="instrument",
+    cause=Text("规则计算出错，该资产的此项监测已停止。", "The rule failed; it no longer watches this asset."),
+    consequence=Text("在修复前可能漏报。", "Until mended, a fault may go unseen."),
+    steps=(Text("查看日志，修正规则后重新加载。", "Read the log, mend the rule, reload."),),
+    basis="precomplaint",
+)
+
+#: What the gateway may find wrong with itself, by the name of the command that says so.
+GATEWAY = {
+    "gateway.disk_full": Template(
+        title=Text("网关磁盘已满，停止接收新数据", "The gateway's disk is full; it takes no new data"),
+        category="facility",
+        type="instrument",
+        cause=Text("磁盘剩余空间低于预留值。", "Free disk space is below the reserve."),
+        consequence=Text("在腾出空间前不再监测；已有工单照常跟踪。", "Nothing new is watched; orders go on."),
+        steps=(Text("登录网关清理磁盘，或更换更大的存储。", "Log in and free disk space, or fit a larger disk."),),
+        basis="precomplaint",
+    ),
+}
+
+
+def template(rule: str) -> Template:
+    """What an order about an instrument alarm says."""
+    return GATEWAY.get(rule, RULE_FAULTED)
+
+
+def watched_rule(alarm: Alarm) -> str | None:
+    """The rule that an alarm is about, when it is about a rule that failed; None for any other alarm."""
+    return alarm.rule.removesuffix(_FAULTED) if alarm.rule.endswith(_FAULTED) else None
+
+
+def rule_faulted(transition: Transition) -> Transition:
+    """A fault in a rule is an alarm of its own, of the instrument and not of the asset."""
+    return _opening(transition.rule + _FAULTED, transition.asset, transition.level, transition.at, transition.detail)
+
+
+def gateway_fault(name: str, site: str, at: datetime, detail: str) -> Transition:
+    """The gateway has found something wrong with itself."""
+    return _opening(name, site, Level.II, at, detail)
+
+
+def _opening(rule: str, asset: str, level: Level, at: datetime, detail: str) -> Transition:
+    return Transition(
+        rule=rule,
+        asset=asset,
+        before=AlarmState.NORMAL,
+        after=AlarmState.ACTIVE,
+        level=level,
+        data=DataState.GOOD,
+        cause=Cause.RULE_FAULTED,
+        at=at,
+        seen_at=at,
+        observed=(Observed(rule, detail, "", at, Quality.GOOD, ""),),
+        detail=detail,
+    )
+
+
+def mended(alarm: Alarm, at: datetime) -> Transition:
+    """The end of an instrument alarm."""
+    return Transition(
+        rule=alarm.rule,
+        asset=alarm.asset,
+        before=alarm.state,
+        after=AlarmState.CLEARED,
+        level=alarm.level,
+        data=alarm.data,
+        cause=Cause.RECOVERED,
+        at=at,
+        seen_at=at,
+    )
