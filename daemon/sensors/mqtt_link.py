@@ -18,6 +18,7 @@ It leans on these private parts of aiomqtt 2.x and paho 2.x: `_on_*` callbacks, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading
@@ -41,6 +42,7 @@ from daemon.sensors.mqtt_wire import Malformed, Packets, Publish, acknowledgemen
 
 _PUBACK = 0x40
 _TAKEN_OVER = 0x8E
+_PINGS_UNANSWERED = 0x8D
 
 
 class Link(aiomqtt.Client):
@@ -88,6 +90,8 @@ class Link(aiomqtt.Client):
         self._packets = Packets(v5=v5, largest_payload=config.max_payload)
         self._socket: BufferedSocket | None = None
         self._abandoned = False
+        #: A TLS handshake under way in the connecting thread.
+        self._securing: ssl.SSLSocket | None = None
         self._holding = False
         self._keeper: asyncio.Task[None] | None = None
         #: Why connecting failed, as the operating system or TLS said it.
@@ -127,6 +131,7 @@ class Link(aiomqtt.Client):
         context = self._client._ssl_context
         assert context is not None  # noqa: S101  set just before
         secured = context.wrap_socket(tcp_sock, server_hostname=self._config.host, do_handshake_on_connect=False)
+        self._securing = secured
         try:
             secured.settimeout(self._client.connect_timeout)
             secured.do_handshake()
@@ -136,6 +141,8 @@ class Link(aiomqtt.Client):
         except BaseException:
             secured.close()
             raise
+        finally:
+            self._securing = None
         return secured
 
     async def join(self) -> None:
@@ -171,6 +178,9 @@ class Link(aiomqtt.Client):
 
     def _drop(self) -> None:
         self._abandoned = True  # a connection that the thread still makes is closed at once
+        if (securing := self._securing) is not None:
+            with contextlib.suppress(OSError):
+                securing.shutdown(socket.SHUT_RDWR)  # ends its handshake
         self._client._sock_close()
 
     async def _keep(self) -> None:
@@ -248,6 +258,8 @@ class Link(aiomqtt.Client):
             self.lose(f"the broker ended the connection: {reason_code} (code {reason_code.value})")
         elif self._socket is not None and self._socket.ended is not None:
             self.lose(str(self._socket.ended))
+        elif reason_code.value == _PINGS_UNANSWERED:
+            self.lose("the broker does not answer pings any more; check it and the network")
         else:
             self.lose(f"{reason_code}")
 

@@ -467,6 +467,34 @@ async def test_a_takeover_is_suspected_without_the_broker_saying_so() -> None:
     assert "3 times within 10 s of connecting: most likely another client uses client id 'precomplaint-s1'" in told[2]
 
 
+async def test_stopping_does_not_wait_for_a_hanging_peer() -> None:
+    """Cancelled in the middle of a TLS handshake that nobody answers, the connecting thread ends at once too."""
+
+    async def script(broker: Connection) -> None:
+        while await broker.reader.read(100):
+            broker.packets.append((0, b""))
+
+    async with scripted(script) as (port, connections):
+        async with running(source(port, tls={}, connect_timeout="1h"), Spine()):
+            await until(lambda: connections and connections[0].packets)
+        async with asyncio.timeout(20):
+            await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def test_a_silent_broker_is_noticed() -> None:
+    """A broker that no longer answers pings is given up, with what was missed."""
+
+    async def script(broker: Connection) -> None:
+        await broker.greet(session=False)
+        while True:
+            await broker.packet()
+
+    async with scripted(script) as (port, _):
+        told = await down(source(port, keepalive="1s"), Spine())
+
+    assert "the broker does not answer pings any more" in told
+
+
 async def test_the_spine_s_end_is_passed_on() -> None:
     """What emit raises comes out of run unchanged, whatever it is: the source's own errors are SourceDown only."""
 
