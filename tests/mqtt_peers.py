@@ -9,14 +9,19 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
-from daemon.model import Input, Observation, Reading, Taken
+from daemon.clock import SiteClock
+from daemon.documents import build, parse
+from daemon.model import Device, Input, Observation, Reading, Site, SourceDown, Taken, Text
+from daemon.sensors.mqtt import MqttConfig, MqttSource
+from daemon.sensors.profile import Binding, Profile, make_points
 
 #: No condition in these tests takes longer on a busy machine.
 PATIENCE = 20.0
@@ -209,6 +214,68 @@ class Spine:
     def packets(self) -> dict[int, int]:
         """What a journal would remember."""
         return dict(packet for taken in self.taken for packet in taken.packets)
+
+
+# --- the source under test ---------------------------------------------------------------------------------
+
+PROFILE = build(
+    Profile,
+    parse(
+        """
+version: 1
+profile: counter
+title: {zh: 计, en: Counter}
+alive_within: 30s
+mqtt: {topics: ["c/{id}"], presence: {topic: "c/{id}/online"}}
+points:
+  n: {json: {path: n}}
+""",
+        "counter.yaml",
+    ),
+)
+
+
+def counter_source(
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    remembered: Mapping[int, int] | None = None,
+    session: str = "",
+    subscribed: Sequence[str] = (),
+    **config: Any,  # noqa: ANN401
+) -> MqttSource:
+    """A source that hears one device, which counts: `c/1` carries {"n": …}. `config` goes into MqttConfig."""
+    device = Device("d", "A", "m", timedelta(seconds=30))
+    return MqttSource(
+        MqttConfig.model_validate({"host": host, "port": port, **config}),
+        [Binding(device, PROFILE, {"id": "1"}, make_points(PROFILE, device))],
+        SiteClock(),
+        site=Site("s1", Text("一号", "One")),
+        name="m",
+        remembered=remembered,
+        session=session,
+        subscribed=subscribed,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(heard: MqttSource, spine: Spine) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a source inside the block."""
+    task = asyncio.create_task(heard.run(spine))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, SourceDown):
+            await task
+
+
+async def down(heard: MqttSource, spine: Spine | None = None) -> str:
+    """Run a source that is to go down, and tell why it did."""
+    with pytest.raises(SourceDown) as caught:
+        async with asyncio.timeout(PATIENCE):
+            await heard.run(spine or Spine())
+    return str(caught.value)
 
 
 # --- Mosquitto ---------------------------------------------------------------------------------------------

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +17,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from daemon.clock import SiteClock
-from daemon.documents import build, parse
-from daemon.model import ConfigError, Device, Reason, Site, SourceDown, Text
-from daemon.sensors.mqtt import MqttConfig, MqttSource
-from daemon.sensors.profile import Binding, Profile, make_points
+from daemon.model import ConfigError, Reason, SourceDown
+from daemon.sensors.mqtt import MqttSource
 from daemon.supervisor import Backoff, keep_alive
-from tests.mqtt_peers import Mosquitto, Spine, need, until
+from tests.mqtt_peers import Mosquitto, Spine, counter_source, down, need, running, until
 
 pytestmark = pytest.mark.integration
 
-SITE = Site("s1", Text("一号", "One"))
-PROFILE = build(
-    Profile,
-    parse(
-        """
-version: 1
-profile: counter
-title: {zh: 计, en: Counter}
-alive_within: 30s
-mqtt: {topics: ["c/{id}"], presence: {topic: "c/{id}/online"}}
-points:
-  n: {json: {path: n}}
-""",
-        "counter.yaml",
-    ),
-)
 VERSIONS = pytest.mark.parametrize("version", ["5", "3.1.1"])
 
 
@@ -52,45 +33,15 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
         yield found
 
 
-def source(
-    broker: Mosquitto,
-    *,
-    remembered: Mapping[int, int] | None = None,
-    session: str = "",
-    subscribed: Sequence[str] = (),
-    **config: Any,  # noqa: ANN401
-) -> MqttSource:
-    device = Device("d", "A", "m", timedelta(seconds=30))
-    binding = Binding(device, PROFILE, {"id": "1"}, make_points(PROFILE, device))
-    return MqttSource(
-        MqttConfig.model_validate({"host": "localhost", "port": broker.port, **config}),
-        [binding],
-        SiteClock(),
-        site=SITE,
-        name="m",
-        remembered=remembered,
-        session=session,
-        subscribed=subscribed,
-    )
+def source(broker: Mosquitto, **options: Any) -> MqttSource:  # noqa: ANN401
+    return counter_source(broker.port, host="localhost", **options)
 
 
 @contextlib.asynccontextmanager
-async def running(heard: MqttSource, spine: Spine) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(heard.run(spine))
-    await until(lambda: task.done() or heard.online)
-    try:
+async def online(heard: MqttSource, spine: Spine) -> AsyncIterator[asyncio.Task[None]]:
+    async with running(heard, spine) as task:
+        await until(lambda: task.done() or heard.online)
         yield task
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, SourceDown):
-            await task
-
-
-async def down(heard: MqttSource) -> str:
-    with pytest.raises(SourceDown) as caught:
-        async with asyncio.timeout(20):
-            await heard.run(Spine())
-    return str(caught.value)
 
 
 def client(broker: Mosquitto, **options: Any) -> aiomqtt.Client:  # noqa: ANN401
@@ -110,7 +61,7 @@ async def tell(broker: Mosquitto, numbers: Sequence[int], *, topic: str = "c/1",
 async def test_readings_arrive(broker: Mosquitto, version: str) -> None:
     """What is published is committed, in order, good and received about now."""
     spine = Spine()
-    async with running(source(broker, version=version), spine):
+    async with online(source(broker, version=version), spine):
         await tell(broker, range(100))
         await until(lambda: len(spine.values) == 100)
 
@@ -124,7 +75,7 @@ async def test_what_was_not_committed_comes_again(broker: Mosquitto, version: st
     """Stopped with messages received and not committed, and more published meanwhile: the next run gets them all."""
     before, after = Spine(), Spine()
     first = source(broker, version=version)
-    async with running(first, before):
+    async with online(first, before):
         await tell(broker, range(10))
         await until(lambda: len(before.values) == 10)
         before.gate.clear()
@@ -133,7 +84,7 @@ async def test_what_was_not_committed_comes_again(broker: Mosquitto, version: st
     await tell(broker, range(20, 30))
 
     second = source(broker, version=version, remembered=before.packets, session=before.taken[-1].session)
-    async with running(second, after):
+    async with online(second, after):
         await until(lambda: len(after.values) >= 20)
 
     assert before.values == [float(n) for n in range(10)]
@@ -148,7 +99,7 @@ async def test_back_pressure_holds_and_loses_nothing(broker: Mosquitto, version:
     spine.gate.clear()
     heard = source(broker, version=version, pending_messages=200)
     most = 0
-    async with running(heard, spine):
+    async with online(heard, spine):
         await tell(broker, range(5000))
         await until(lambda: heard.held >= 200)
         most = heard.held
@@ -197,7 +148,7 @@ async def test_a_session_taken_over_is_named(broker: Mosquitto, version: str) ->
     heard = source(broker, version=version)
     told = []
     for _ in range(3):
-        async with running(heard, Spine()) as task, client(broker, identifier=heard.client_id):
+        async with online(heard, Spine()) as task, client(broker, identifier=heard.client_id):
             with pytest.raises(SourceDown) as caught:
                 await task
         told.append(str(caught.value))
@@ -218,12 +169,12 @@ async def test_topics_no_longer_wanted_are_unsubscribed(broker: Mosquitto, versi
         await former.subscribe("old/#", qos=1)
 
     spine = Spine()
-    async with running(source(broker, version=version, subscribed=("old/#", "c/+")), spine):
+    async with online(source(broker, version=version, subscribed=("old/#", "c/+")), spine):
         await tell(broker, [1], topic="old/1")
         await tell(broker, [2])
         await until(lambda: spine.values)
     again = Spine()
-    async with running(source(broker, version=version), again):
+    async with online(source(broker, version=version), again):
         await tell(broker, [3], topic="old/1")
         await tell(broker, [4])
         await until(lambda: again.values)
@@ -240,7 +191,7 @@ async def test_retained_messages_are_late_and_presence_counts(broker: Mosquitto)
         await publisher.publish("c/1/online", b"false", qos=1, retain=True)
 
     spine = Spine()
-    async with running(source(broker), spine):
+    async with online(source(broker), spine):
         await until(lambda: len(spine.observations) == 2)
 
     assert [reading.reason for reading in spine.readings] == [Reason.LATE]
@@ -260,7 +211,7 @@ async def test_our_own_presence(broker: Mosquitto) -> None:
 
     watching = asyncio.create_task(watch())
     heard = source(broker)
-    async with running(heard, Spine()) as task:
+    async with online(heard, Spine()) as task:
         await until(lambda: seen == ["online"])
         assert heard._link is not None
         assert heard._link._socket is not None
@@ -268,7 +219,7 @@ async def test_our_own_presence(broker: Mosquitto) -> None:
         await until(lambda: seen == ["online", "offline"])
         with pytest.raises(SourceDown):
             await task
-    async with running(heard, Spine()):
+    async with online(heard, Spine()):
         await until(lambda: seen == ["online", "offline", "online"])
     await until(lambda: seen == ["online", "offline", "online", "offline"])
     watching.cancel()
@@ -285,7 +236,7 @@ async def test_login(tmp_path: Path, version: str) -> None:
     """The right password is let in; a wrong one is refused with what to check, and without showing it."""
     spine = Spine()
     with Mosquitto(tmp_path, f"password_file {password_file(tmp_path)}") as broker:
-        async with running(source(broker, version=version, username="bob", password="right"), spine):  # noqa: S106
+        async with online(source(broker, version=version, username="bob", password="right"), spine):  # noqa: S106
             await tell(broker, [1], username="bob", password="right")  # noqa: S106
             await until(lambda: spine.values)
 
@@ -349,7 +300,7 @@ async def test_mutual_tls(guarded: Mosquitto, papers: Papers, version: str) -> N
     spine.gate.clear()
     tls = {"ca": papers.ca, "certificate": certificate, "key": key}
     heard = source(guarded, version=version, tls=tls, pending_messages=100)
-    async with running(heard, spine):
+    async with online(heard, spine):
         await tell(guarded, range(2000), tls_context=context)
         await until(lambda: heard.held == 100)
         spine.gate.set()

@@ -3,67 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
 
-from daemon.clock import SiteClock
-from daemon.documents import build, parse
-from daemon.model import Device, Reason, Site, SourceDown, Text
-from daemon.sensors.mqtt import MqttConfig, MqttSource
-from daemon.sensors.profile import Binding, Profile, make_points
-from tests.mqtt_peers import Connection, Spine, connack, publish, scripted, until
-
-SITE = Site("s1", Text("一号", "One"))
-PROFILE = build(
-    Profile,
-    parse(
-        """
-version: 1
-profile: counter
-title: {zh: 计, en: Counter}
-alive_within: 30s
-mqtt: {topics: ["c/{id}", "d/{id}/up"]}
-points:
-  n: {json: {path: n}}
-""",
-        "counter.yaml",
-    ),
-)
-
-
-def source(port: int, *, remembered: Mapping[int, int] | None = None, session: str = "", **config: Any) -> MqttSource:  # noqa: ANN401
-    device = Device("d", "A", "m", timedelta(seconds=30))
-    binding = Binding(device, PROFILE, {"id": "1"}, make_points(PROFILE, device))
-    settings = MqttConfig.model_validate({"host": "127.0.0.1", "port": port, **config})
-    clock = SiteClock()
-    return MqttSource(settings, [binding], clock, site=SITE, name="m", remembered=remembered, session=session)
+from daemon.model import Reason, SourceDown
+from tests.mqtt_peers import Connection, Spine, connack, counter_source, down, publish, running, scripted, until
 
 
 def message(n: int, *, mid: int = 0, dup: bool = False, v5: bool = True) -> bytes:
     return publish("c/1", orjson.dumps({"n": n}), mid=mid, dup=dup, v5=v5)
-
-
-@contextlib.asynccontextmanager
-async def running(heard: MqttSource, spine: Spine) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(heard.run(spine))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, SourceDown):
-            await task
-
-
-async def down(heard: MqttSource, spine: Spine) -> str:
-    with pytest.raises(SourceDown) as caught:
-        async with asyncio.timeout(20):
-            await heard.run(spine)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("v5", [True, False])
@@ -79,7 +29,7 @@ async def test_nothing_is_acknowledged_before_it_is_committed(v5: bool) -> None:
     spine = Spine()
     spine.gate.clear()
     async with scripted(script, v5=v5) as (port, connections):
-        heard = source(port, version="5" if v5 else "3.1.1")
+        heard = counter_source(port, version="5" if v5 else "3.1.1")
         async with running(heard, spine):
             await until(lambda: heard.held == 3 and spine.waiting)
             (broker,) = connections
@@ -110,7 +60,7 @@ async def test_a_redelivery_of_something_committed_is_acknowledged_and_dropped()
 
     spine = Spine()
     async with scripted(first, second) as (port, connections):
-        heard = source(port)
+        heard = counter_source(port)
         await down(heard, spine)
         async with running(heard, spine):
             await until(lambda: len(connections) == 2 and sorted(connections[1].acknowledged) == [7, 8])
@@ -133,9 +83,9 @@ async def test_memory_outlives_the_process() -> None:
 
     before, after = Spine(), Spine()
     async with scripted(first, second) as (port, connections):
-        async with running(source(port), before):
+        async with running(counter_source(port), before):
             await until(lambda: len(before.values) == 2)
-        async with running(source(port, remembered=before.packets, session=before.taken[-1].session), after):
+        async with running(counter_source(port, remembered=before.packets, session=before.taken[-1].session), after):
             await until(lambda: len(connections) == 2 and sorted(connections[1].acknowledged) == [7, 8, 9])
 
     assert after.values == [3.0]
@@ -161,7 +111,7 @@ async def test_another_message_is_never_taken_for_a_redelivery(second: bytes, wh
         await broker.serve()
 
     spine = Spine()
-    async with scripted(script) as (port, connections), running(source(port), spine):
+    async with scripted(script) as (port, connections), running(counter_source(port), spine):
         await until(lambda: connections and connections[0].acknowledged == [7, 7])
 
     assert len(spine.values) == 2, why
@@ -177,9 +127,9 @@ async def test_a_lost_session_is_forgotten() -> None:
 
     before, after = Spine(), Spine()
     async with scripted(script) as (port, _):
-        async with running(source(port), before):
+        async with running(counter_source(port), before):
             await until(lambda: before.values)
-        async with running(source(port, remembered=before.packets, session=before.taken[0].session), after):
+        async with running(counter_source(port, remembered=before.packets, session=before.taken[0].session), after):
             await until(lambda: after.values)
 
     assert after.values == [1.0]
@@ -197,7 +147,7 @@ async def test_a_repeat_of_something_still_held_counts_once() -> None:
     spine = Spine()
     spine.gate.clear()
     async with scripted(script) as (port, connections):
-        heard = source(port)
+        heard = counter_source(port)
         async with running(heard, spine):
             await until(lambda: heard.held == 2)
             spine.gate.set()
@@ -223,7 +173,7 @@ async def test_an_acknowledgement_dies_with_its_connection() -> None:
     spine = Spine()
     spine.gate.clear()
     async with scripted(first, second) as (port, connections):
-        heard = source(port)
+        heard = counter_source(port)
         task = asyncio.create_task(heard.run(spine))
         await until(lambda: spine.waiting)
         dropped.set()
@@ -253,7 +203,7 @@ async def test_a_qos_1_flood_slows_reading() -> None:
     spine = Spine()
     spine.gate.clear()
     async with scripted(script) as (port, connections):
-        heard = source(port, pending_messages=100, keepalive="1s")
+        heard = counter_source(port, pending_messages=100, keepalive="1s")
         async with running(heard, spine) as task:
             await until(lambda: heard.held == 100)
             await until(lambda: connections[0].count(0xC0) >= 3)
@@ -279,7 +229,7 @@ async def test_bytes_are_bounded_too() -> None:
     spine = Spine()
     spine.gate.clear()
     async with scripted(script) as (port, _):
-        heard = source(port, pending_bytes=50_000)
+        heard = counter_source(port, pending_bytes=50_000)
         async with running(heard, spine):
             await until(lambda: heard.held == 5)
             spine.gate.set()
@@ -301,7 +251,7 @@ async def test_a_qos_0_flood_sheds_its_oldest() -> None:
     spine = Spine()
     spine.gate.clear()
     async with scripted(script) as (port, _):
-        heard = source(port, pending_messages=10)
+        heard = counter_source(port, pending_messages=10)
         async with running(heard, spine):
             await until(lambda: 999.0 in [orjson.loads(p.message.payload)["n"] for p in heard._pending.values()])
 
@@ -323,7 +273,7 @@ async def test_what_cannot_be_read_is_committed_and_acknowledged() -> None:
         await broker.serve()
 
     spine = Spine()
-    async with scripted(script) as (port, connections), running(source(port, max_payload=1000), spine):
+    async with scripted(script) as (port, connections), running(counter_source(port, max_payload=1000), spine):
         await until(lambda: connections and connections[0].acknowledged == [1, 2, 3, 4, 5])
 
     assert [rejection.reason for observation in spine.observations for rejection in observation.rejections] == [
@@ -343,7 +293,7 @@ async def test_it_says_goodbye() -> None:
         await broker.serve()
 
     async with scripted(script) as (port, connections):
-        async with running(source(port), Spine()):
+        async with running(counter_source(port), Spine()):
             await until(lambda: connections and connections[0].count(0x30))
         await until(lambda: connections[0].count(0xE0))
 
@@ -399,9 +349,9 @@ async def test_why_it_is_down_is_said(script: Any, v5: bool, words: str) -> None
     """Each way of not getting on with a broker names the broker, the reason, and what to do."""
     async with scripted(script, v5=v5) as (port, _):
         version = "5" if v5 else "3.1.1"
-        heard = source(port, version=version, username="bob", connect_timeout="500ms")
+        heard = counter_source(port, version=version, username="bob", connect_timeout="500ms")
 
-        told = await down(heard, Spine())
+        told = await down(heard)
 
     assert f"127.0.0.1:{port}: " in told
     assert words in told
@@ -418,14 +368,14 @@ async def test_a_refused_subscription_is_told(capsys: pytest.CaptureFixture[str]
 
     spine = Spine()
     async with scripted(script) as (port, _):
-        heard = source(port)
+        heard = counter_source(port)
         async with running(heard, spine):
             await until(lambda: spine.values)
 
     assert heard.subscribed == ("c/+",)
     told = capsys.readouterr().out
     assert told.count("subscription_refused") == 1
-    assert "d/+/up" in told
+    assert "c/+/online" in told
 
 
 @pytest.mark.parametrize("v5", [True, False])
@@ -438,9 +388,9 @@ async def test_all_subscriptions_refused_is_down(v5: bool) -> None:  # noqa: FBT
         await broker.serve()
 
     async with scripted(script, v5=v5) as (port, _):
-        told = await down(source(port, version="5" if v5 else "3.1.1"), Spine())
+        told = await down(counter_source(port, version="5" if v5 else "3.1.1"))
 
-    assert "not allowed to read any of our topics (c/+, d/+/up); change the broker's access list" in told
+    assert "not allowed to read any of our topics (c/+, c/+/online); change the broker's access list" in told
 
 
 async def test_nobody_listens() -> None:
@@ -448,7 +398,7 @@ async def test_nobody_listens() -> None:
     async with scripted(hang_up) as (port, _):
         pass
 
-    assert await down(source(port), Spine()) == (
+    assert await down(counter_source(port)) == (
         f"127.0.0.1:{port}: connection refused; start the broker there, or correct host and port"
     )
 
@@ -460,8 +410,8 @@ async def test_a_takeover_is_suspected_without_the_broker_saying_so() -> None:
         await broker.greet(session=True)
 
     async with scripted(script, v5=False) as (port, _):
-        heard = source(port, version="3.1.1")
-        told = [await down(heard, Spine()) for _ in range(3)]
+        heard = counter_source(port, version="3.1.1")
+        told = [await down(heard) for _ in range(3)]
 
     assert "it was stopped, or another client uses client id 'precomplaint-s1'; see the broker's log" in told[1]
     assert "3 times within 10 s of connecting: most likely another client uses client id 'precomplaint-s1'" in told[2]
@@ -475,7 +425,7 @@ async def test_stopping_does_not_wait_for_a_hanging_peer() -> None:
             broker.packets.append((0, b""))
 
     async with scripted(script) as (port, connections):
-        async with running(source(port, tls={}, connect_timeout="1h"), Spine()):
+        async with running(counter_source(port, tls={}, connect_timeout="1h"), Spine()):
             await until(lambda: connections and connections[0].packets)
         async with asyncio.timeout(20):
             await asyncio.get_running_loop().shutdown_default_executor()
@@ -490,7 +440,7 @@ async def test_a_silent_broker_is_noticed() -> None:
             await broker.packet()
 
     async with scripted(script) as (port, _):
-        told = await down(source(port, keepalive="1s"), Spine())
+        told = await down(counter_source(port, keepalive="1s"))
 
     assert "the broker does not answer pings any more" in told
 
@@ -508,6 +458,6 @@ async def test_the_spine_s_end_is_passed_on() -> None:
 
     async with scripted(script) as (port, connections):
         with pytest.raises(OSError, match="disk full"):
-            await source(port).run(emit)
+            await counter_source(port).run(emit)
 
         assert connections[0].acknowledged == []
