@@ -6,9 +6,10 @@
 
 The broker repeats what was not acknowledged when we come back, flagged DUP. (packet id, hash of topic and payload) of
 what was committed is remembered, over restarts by the journal, so nothing counts twice. An acknowledgement dies with
-its connection. A packet id that comes without the flag is a new message: what was remembered of it is forgotten. One
-case cannot be told apart: a broker that uses packet ids again at once (rumqttd does, Mosquitto counts to 65 535), and
-a message that equals, byte for byte, the one that had its packet id before, lost on its way the first time.
+its connection. A packet id that comes without the flag is a new message: what was remembered of it is forgotten.
+Two cases cannot be told apart: a broker that repeats without the flag (the embedded rumqttd does, Mosquitto does not),
+and, where packet ids are used again at once, a message that was lost on its way the first time and equals, byte for
+byte, the one that had its packet id before.
 """
 
 from __future__ import annotations

@@ -233,9 +233,13 @@ class Link(Connection):
 
     def acknowledge(self, mids: Sequence[int]) -> None:
         """Tell the broker that these messages are ours now: one write for all of them."""
-        if mids and not self.lost:
-            self._client._packet_queue(_PUBACK, acknowledgements(mids), 0, 1)
-            self._client.loop_write()
+        if not mids or self.lost or self._socket is None:
+            return
+        data = acknowledgements(mids)
+        if not self._client.want_write():  # nothing waits before it: spare paho's queue
+            data = data[self._socket.send_some(data) :]
+        if data:
+            self._client._packet_queue(_PUBACK, data, 0, 1)
 
     def tell(self, status: str) -> None:
         """Publish our own status, retained."""

@@ -45,6 +45,13 @@ class BufferedSocket:
         """As the socket does."""
         return int(self.real.send(data))
 
+    def send_some(self, data: bytes) -> int:
+        """Send what fits at once; how much that was. A broken connection takes nothing, and shows when read."""
+        try:
+            return int(self.real.send(data))
+        except (OSError, ValueError):
+            return 0
+
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001  the socket's own signature
         """As the socket does."""
         self.real.setblocking(flag)

@@ -6,6 +6,7 @@ rest one by one: nine readings of a lift take about 200 bytes.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import struct
 import zlib
@@ -112,7 +113,8 @@ def _decode_observation(at: datetime, body: bytes) -> Observation:
         taken_at = from_ms(document["t"])
         readings = [Reading(point, taken_at, value, at) for point, value in document["v"].items()]
     for point, ms, value, quality, reason in document.get("r", ()):
-        readings.append(Reading(point, from_ms(ms), value, at, Quality(quality), Reason(reason)))
+        number = math.nan if value is None else value  # JSON has no word for it
+        readings.append(Reading(point, from_ms(ms), number, at, Quality(quality), Reason(reason)))
     return Observation(at, document["d"], tuple(readings), gone="g" in document)
 
 

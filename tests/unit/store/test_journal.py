@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from hypothesis import given
@@ -65,6 +66,17 @@ def test_an_input_reads_back_as_it_was_written(item: Input) -> None:
 
 def reading(value: float, at: datetime = T0) -> Observation:
     return Observation(at, "lift-1/x", (Reading("lift-1.speed", at, value, at),))
+
+
+def test_what_is_no_number_stays_none() -> None:
+    """A bad reading that was not a number is not a number after a restart either; JSON alone would lose it."""
+    reading = Reading("a.x", T0, math.nan, T0, Quality.BAD, Reason.NOT_A_NUMBER)
+
+    back = decode(1_795_300_000_000, *encode(Observation(T0, "d", (reading,))))
+
+    assert isinstance(back, Observation)
+    assert isinstance(back.readings[0].value, float)
+    assert math.isnan(back.readings[0].value)
 
 
 def test_rows_are_numbered_in_order_and_come_back_in_it() -> None:
