@@ -88,10 +88,13 @@ class Watch:
         return tests[0] if len(tests) == 1 else lambda: any(test() for test in tests)
 
     def run_out(self, level: Level, seen: datetime) -> None:
-        """The hold of a level is over, if it is still running."""
+        """The hold of a level is over, if it is still running; what has waited for the same moment goes with it."""
+        ends = [rung.end for rung in self.rungs if rung.level is level and rung.waiting]
         for rung in self.rungs:
-            if rung.level is level and rung.waiting:
-                self.complete(rung, seen)
+            if rung.waiting and rung.end in ends:
+                rung.complete()
+        if ends:
+            self._settle(ends[0], seen, None)
 
     @property
     def open(self) -> bool:
@@ -126,11 +129,6 @@ class Watch:
         for rung in self.rungs:
             dropped = rung.judge(look) or dropped
         self._settle(at, seen, dropped)
-
-    def complete(self, rung: Rung, seen: datetime) -> None:
-        """What a rung has been waiting for has lasted long enough."""
-        rung.complete()
-        self._settle(rung.end, seen, None)
 
     def broken(self, at: datetime, seen: datetime) -> None:
         """There is a hole in the readings: whatever was being waited for begins anew."""
@@ -199,30 +197,45 @@ class Watch:
 
     def _settle(self, at: datetime, seen: datetime, dropped: Cause | None) -> None:
         """Tell what the rungs together have become."""
+        if self.open:
+            self._step_down()
         on = [rung for rung in self.rungs if rung.on]
         holding = [rung for rung in self.rungs if rung.phase is Phase.HOLDING]
         if on:
             self._settle_open(on, at, seen)
         elif self.open:
-            before, lead = self.state, next(rung for rung in self.rungs if rung.level is self.level)
+            before = self.state
             self.state, self.data, self.late = AlarmState.NORMAL, DataState.GOOD, False
-            self._tell(before, AlarmState.CLEARED, Cause.RECOVERED, at, seen, (lead,))
-        if not on and holding:
-            self.level = holding[0].level
-            if self.state is not AlarmState.PENDING:
-                self.state, self.late = AlarmState.PENDING, holding[0].late
-                self._tell(AlarmState.NORMAL, self.state, Cause.CONDITION_MET, at, seen, holding[:1])
-        elif not on and self.state is AlarmState.PENDING:
-            self.state = AlarmState.NORMAL
-            lead = next(rung for rung in self.rungs if rung.level is self.level)
-            cause = dropped or Cause.CONDITION_LAPSED
-            self._tell(AlarmState.PENDING, self.state, cause, at, seen, (lead,))
+            self._tell(before, AlarmState.CLEARED, Cause.RECOVERED, at, seen, self._lead())
+        if not on:
+            self._settle_pending(holding, at, seen, dropped)
         self.idle = self.state is AlarmState.NORMAL
         for window in self.references:
             if not self.idle:
                 window.freeze()
             elif window.frozen:
                 window.resume()
+
+    def _step_down(self) -> None:
+        """When the worst is over and what is less bad is still there, the same alarm goes on, a level down."""
+        if not any(rung.on for rung in self.rungs):
+            for rung in self.rungs:
+                if rung.phase is Phase.HOLDING and rung.level > self.level:
+                    rung.complete()
+
+    def _lead(self) -> list[Rung]:
+        return [rung for rung in self.rungs if rung.level is self.level]
+
+    def _settle_pending(self, holding: list[Rung], at: datetime, seen: datetime, dropped: Cause | None) -> None:
+        if holding:
+            self.level = holding[0].level
+            if self.state is AlarmState.NORMAL:
+                self.state, self.late = AlarmState.PENDING, holding[0].late
+                self._tell(AlarmState.NORMAL, self.state, Cause.CONDITION_MET, at, seen, holding[:1])
+        elif self.state is AlarmState.PENDING:
+            self.state = AlarmState.NORMAL
+            cause = dropped or Cause.CONDITION_LAPSED
+            self._tell(AlarmState.PENDING, self.state, cause, at, seen, self._lead())
 
     def _settle_open(self, on: list[Rung], at: datetime, seen: datetime) -> None:
         lead = on[0]

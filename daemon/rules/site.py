@@ -34,7 +34,7 @@ class SiteState:
 
     # --- readings ------------------------------------------------------------------------------------------
 
-    def apply(self, item: Observation) -> dict[Watch, None]:
+    def apply(self, item: Observation) -> dict[Watch, None]:  # noqa: C901  the hot path: a call costs as much as a test
         """Take in all readings of one message; return the watches that must look again."""
         at = item.at
         touched: dict[Watch, None] = {}
@@ -54,8 +54,10 @@ class SiteState:
             if source_at < point.at:
                 continue  # older than what is known: it rewinds nothing
             if quality is BAD or value.__class__ is not point.type or (point.numeric and not -HUGE < value < HUGE):
-                self._odd(point, source_at, touched)
-                continue
+                if not usable(point, value, quality):
+                    self._odd(point, source_at, touched)
+                    continue
+                value = float(value)
             point.at = source_at
             point.received = at
             point.quality = quality
@@ -246,7 +248,9 @@ class SiteState:
 
 def usable(point: PointState, value: Any, quality: Quality) -> bool:  # noqa: ANN401  looked at here
     """Whether a reading may reach value rules: not bad, of the right type, and of human size."""
-    return quality is not BAD and value.__class__ is point.type and (not point.numeric or -HUGE < value < HUGE)
+    if quality is BAD or value.__class__ not in (point.type, int if point.numeric else str):
+        return False
+    return not point.numeric or -HUGE < value < HUGE
 
 
 def reading_moment(reading: Reading) -> datetime:
