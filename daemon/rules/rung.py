@@ -134,7 +134,7 @@ class Rung:
     def save(self) -> list[Any]:
         """Everything that `load` needs, as JSON values."""
         due = to_ms(self.timer.due) if self.waiting and self.timer.due is not None else None
-        return [self.phase, to_ms(self.end), due, self.late, self.blind]
+        return [self.phase, to_ms(self.end) if self.waiting else 0, due, self.late, self.blind]
 
     def load(self, saved: list[Any]) -> None:
         """Become what was saved."""
