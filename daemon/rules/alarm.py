@@ -128,7 +128,7 @@ class Watch:
         dropped: Cause | None = None
         for rung in self.rungs:
             dropped = rung.judge(look) or dropped
-        self._settle(at, seen, dropped)
+        self._settle(look.start, seen, dropped)
 
     def broken(self, at: datetime, seen: datetime) -> None:
         """There is a hole in the readings: whatever was being waited for begins anew."""

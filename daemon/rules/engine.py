@@ -219,9 +219,9 @@ class Engine:
             raise ValueError("the snapshot is of another ruleset than the one loaded")
         self._seen = from_ms(saved["seen"])
         self._deadlines.clear()
-        self._site.load(saved["site"])
         for key, watch in self._watches.items():
             watch.load(saved["watches"].get(key))
+        self._site.load(saved["site"])  # after the watches: windows keep whether they stand still
         self._waiting = {watch: None for watch in self._watches.values() if watch.waiting}
         self._out.clear()
 

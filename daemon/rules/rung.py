@@ -101,7 +101,7 @@ class Rung:
     def complete(self) -> None:
         """What it was waiting for has lasted long enough."""
         self.phase = Phase.ON if self.phase is Phase.HOLDING else Phase.OFF
-        self.blind = False
+        self.blind = self.phase is Phase.ON and self.when.test() is None
 
     def broken(self) -> Cause | None:
         """There is a hole in the readings: whatever was being waited for begins anew."""
