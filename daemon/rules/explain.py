@@ -1,0 +1,110 @@
+"""Why it fired, in two languages: the condition, the numbers, the limits and the hold, from what the engine froze."""
+
+from __future__ import annotations
+
+import re
+
+from daemon.documents import format_span
+from daemon.model import Cause, Observed, Quality, Text, Transition
+from daemon.rules.rule import RuleSpec
+
+_COMPARED = {
+    "below": "低于",
+    "above": "高于",
+    "at most": "不高于",
+    "at least": "不低于",
+    "outside": "超出",
+    "inside": "处于",
+    "equals": "为",
+    "not equals": "不为",
+}
+_STATISTIC = {"mean": "平均值", "min": "最小值", "max": "最大值", "median": "中位数"}
+_WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
+#: The grammar of `limits.resolve` and `conditions`, read back.
+_SWING = re.compile(r"(falls|rises) by (.+?) within (\S+?)(?:, remembered for (\S+))?(?: \(now (.+)\))?")
+_SILENT = re.compile(r"silent for (\S+)")
+_COMPARE = re.compile(
+    rf"(?:(?P<take>mean|min|max|median) over (?P<span>\S+) )?(?P<word>{_WORDS}) (?P<limit>.+?)"
+    r"(?: of (?P<of>mean|min|max|median) over (?P<over>\S+) \((?P<past>.+)\))?"
+)
+
+#: What happened, in Chinese and English; `{hold}` and `{clear}` are the level's spans.
+_HAPPENED: dict[Cause, tuple[str, str]] = {
+    Cause.CONDITION_MET: ("条件成立，开始计时 {hold}", "the condition is met; it must hold for {hold}"),
+    Cause.CONDITION_HELD: ("条件已持续 {hold}", "the condition has held for {hold}"),
+    Cause.CONDITION_LAPSED: ("条件不再成立", "the condition is no longer met"),
+    Cause.LEVEL_RAISED: (
+        "升级：更紧急一级的条件已持续 {hold}",
+        "raised: the more urgent condition has held for {hold}",
+    ),
+    Cause.LEVEL_LOWERED: ("降级：更紧急一级已解除", "lowered: the more urgent level has ended"),
+    Cause.RELAPSED: ("恢复过程中再次成立", "the condition is back before it was clear for long enough"),
+    Cause.RECOVERED: ("已恢复并保持 {clear}", "it has been clear for {clear}"),
+    Cause.DATA_LOST: ("数据中断，状态未知", "the data is lost; the state is unknown"),
+    Cause.DATA_BACK: ("数据恢复", "the data is back"),
+    Cause.CONFIRMED: ("实时数据已确认", "readings in time bear it out"),
+    Cause.SUPPRESSED: ("处于抑制条件，不产生报警", "it is suppressed, no alarm is opened"),
+    Cause.RULE_REMOVED: ("规则已删除，报警关闭", "the rule was removed; the alarm is closed"),
+    Cause.RULE_CHANGED: ("规则已修改，重新评估", "the rule was changed; it is looked at anew"),
+    Cause.RULE_FAULTED: ("规则执行出错", "the rule itself has failed"),
+}
+
+
+def explain(transition: Transition, rule: RuleSpec) -> Text:
+    """A short text of why a transition happened.
+
+    Args:
+        transition: As the engine told it.
+        rule: The rule as it holds for the asset (`Ruleset.rule_for`), for its hold and clear spans.
+    """
+    rung = rule.rung(transition.level)
+    hold = format_span(rung.hold) if rung.hold else ""
+    clear = format_span(rung.clear.hold) if rung.clear and rung.clear.hold else ""
+    zh, en = (text.format(hold=hold or "0s", clear=clear or "0s") for text in _HAPPENED[transition.cause])
+    if transition.cause is Cause.CONDITION_HELD and not hold:
+        zh, en = "条件成立", "the condition is met"
+    if transition.detail:
+        zh, en = f"{zh}：{transition.detail}", f"{en}: {transition.detail}"
+    if transition.late:
+        zh, en = f"{zh}（补报数据）", f"{en} (from data that came late)"
+    if transition.observed:
+        zh += "：" + "；".join(_seen_zh(number) for number in transition.observed)
+        en += ": " + "; ".join(_seen_en(number) for number in transition.observed)
+    return Text(zh, en)
+
+
+def limit_zh(limit: str) -> str:
+    """The Chinese of a limit in words; what is no such limit stays as it is."""
+    if match := _SILENT.fullmatch(limit):
+        return f"静默 {match[1]}"
+    if match := _SWING.fullmatch(limit):
+        kind = "下降" if match[1] == "falls" else "上升"
+        remembered = f"（保持 {match[4]}）" if match[4] else ""
+        now = f"，当前 {match[5]}" if match[5] else ""
+        return f"{match[3]} 内{kind} {match[2]}{remembered}{now}"
+    if match := _COMPARE.fullmatch(limit):
+        words = f"{_COMPARED[match['word']]} {match['limit'].replace(' to ', ' 至 ').replace(' or ', ' 或 ')}"
+        if match["take"]:
+            return f"{match['span']} 内{_STATISTIC[match['take']]}{words}"
+        if match["of"]:
+            past = f"{match['over']} 内{_STATISTIC[match['of']]}（{match['past']}）"
+            return f"{_COMPARED[match['word']]} {past}的 {match['limit']}"
+        return words
+    return limit
+
+
+def _value(number: Observed) -> str:
+    if number.value is None:
+        return "—"
+    value = f"{number.value:.6g}" if isinstance(number.value, float) else number.value
+    return f"{value} {number.unit}".rstrip()
+
+
+def _seen_zh(number: Observed) -> str:
+    doubt = "" if number.quality is Quality.GOOD or number.value is None else "（存疑）"
+    return f"{number.point} = {_value(number)}{doubt}，{limit_zh(number.limit)}"
+
+
+def _seen_en(number: Observed) -> str:
+    doubt = "" if number.quality is Quality.GOOD or number.value is None else f" ({number.quality})"
+    return f"{number.point} = {_value(number)}{doubt}, {number.limit}"
