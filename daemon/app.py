@@ -159,7 +159,11 @@ class App:
             )
             await self._load_rules()
             _calm_collector()
-            async with asyncio.TaskGroup() as group:
+            sources = list(self._build_sources())
+            async with (
+                control.serving(self.configuration.control_socket, self._commands()),
+                asyncio.TaskGroup() as group,
+            ):
                 forwarding = group.create_task(self.forwarder.run(), name="forwarder")
                 others = [
                     group.create_task(self.dispatcher.run(), name="dispatcher"),
@@ -168,14 +172,11 @@ class App:
                     ),
                     group.create_task(self._tick(), name="ticker"),
                     group.create_task(self.disk.run(), name="disk"),
-                    group.create_task(
-                        control.serve(self.configuration.control_socket, self._commands()), name="control"
-                    ),
                 ]
                 self.ready = True
                 self._manager.tell(READY="1", STATUS=self._summary())
                 log.info("started", version=__version__, site=site.id)
-                await self._sources()
+                await self._sources(sources)
                 await self._flush(forwarding)
                 for task in others:
                     task.cancel()
@@ -202,7 +203,7 @@ class App:
 
     # --- sources -----------------------------------------------------------------------------------------
 
-    async def _sources(self) -> None:
+    async def _sources(self, sources: Sequence[Source]) -> None:
         """Until a stop is asked for, or the writer has ended."""
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -210,7 +211,7 @@ class App:
                     keep_alive(source.name, partial(source.run, self.disk.emit), self.clock),
                     name=f"source {source.name}",
                 )
-                for source in self._build_sources()
+                for source in sources
             ]
             self.writer.ended.add_done_callback(lambda _: self.stop())
             await self._stop.wait()

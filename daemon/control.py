@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,13 @@ def _address(path: Path) -> Iterator[None]:
         os.umask(before)
 
 
-async def serve(path: Path, commands: Mapping[str, Command]) -> None:
-    """Answer on a Unix socket (mode 0660) until cancelled."""
+@contextlib.asynccontextmanager
+async def serving(path: Path, commands: Mapping[str, Command]) -> AsyncIterator[None]:
+    """Answer on a Unix socket (mode 0660) while the block runs.
+
+    Raises:
+        ConfigError: there can be no socket at that place.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -73,10 +78,16 @@ async def serve(path: Path, commands: Mapping[str, Command]) -> None:
         finally:
             writer.close()
 
-    with _address(path):
-        server = await asyncio.start_unix_server(answer, path, limit=_MOST_BYTES)
+    try:
+        with _address(path):
+            server = await asyncio.start_unix_server(answer, path, limit=_MOST_BYTES)
+    except OSError as error:
+        what = error.strerror or str(error)  # a path of more than 107 bytes has no errno of its own
+        raise ConfigError(
+            [f"{path}: no control socket can be made here: {what}; make its directory, or correct control_socket"]
+        ) from error
     async with server:
-        await server.serve_forever()
+        yield
 
 
 async def _execute(commands: Mapping[str, Command], line: bytes) -> dict[str, Any]:

@@ -169,9 +169,8 @@ def load(path: Path) -> Configuration:
     path = path / "gateway.yaml" if path.is_dir() else path
     gateway = load_gateway(path)
     directory = path.parent
-    document = read(directory / gateway.assets)
-    assets = build(Assets, document)
-    profiles = load_profiles(_yaml_files([shipped() / "profiles", *(directory / p for p in gateway.profiles)]))
+    profile_files = _yaml_files([shipped() / "profiles", *(directory / p for p in gateway.profiles)])
+    document, assets, profiles = _site(directory / gateway.assets, profile_files)
     placed = _Placement(document, assets, profiles, gateway.sources)
     catalogue, bindings = placed.build()
     faults = placed.faults
@@ -185,8 +184,26 @@ def load(path: Path) -> Configuration:
     return Configuration(directory, gateway, catalogue, bindings, ruleset)
 
 
+def _site(assets: Path, profiles: list[Path]) -> tuple[Document, Assets, dict[str, Profile]]:
+    """What stands on the site and what its devices say; the faults of both come together."""
+    document, faults = Document(str(assets), None), []
+    found, known = None, None
+    try:
+        document = read(assets)
+        found = build(Assets, document)
+    except ConfigError as error:
+        faults += error.faults
+    try:
+        known = load_profiles(profiles)
+    except ConfigError as error:
+        faults += error.faults
+    if found is None or known is None:
+        raise ConfigError(faults)
+    return document, found, known
+
+
 def load_gateway(path: Path) -> Gateway:
-    """gateway.yaml alone, its secrets resolved.
+    """gateway.yaml alone, its secrets resolved, its certificates readable.
 
     Raises:
         ConfigError: every fault, each with its place; the text of a secret is never part of one.
@@ -196,7 +213,17 @@ def load_gateway(path: Path) -> Gateway:
     document.data = _resolve(document.data, document, (), faults)
     if faults:
         raise ConfigError(faults)
-    return build(Gateway, document)
+    gateway = build(Gateway, document)
+    for name, source in gateway.sources.items():
+        if source.mqtt is not None and source.mqtt.tls is not None:
+            try:
+                source.mqtt.tls.context()
+            except ConfigError as error:
+                place = document.place(("sources", name, "mqtt", "tls"))
+                faults += [f"{place}: {fault}" for fault in error.faults]
+    if faults:
+        raise ConfigError(faults)
+    return gateway
 
 
 def control_socket(path: Path) -> Path:
@@ -232,9 +259,9 @@ def _resolve(value: Any, document: Document, place: Location, faults: list[str])
         return {key: _resolve(inner, document, (*place, key), faults) for key, inner in value.items()}
     if isinstance(value, list):
         return [_resolve(inner, document, (*place, n), faults) for n, inner in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-    match = _REFERENCE.match(value)
+    if isinstance(value, str) and place[-2:-1] == ("tls",):
+        return str(Path(document.name).parent / value)  # relative to the file, wherever we are started
+    match = _REFERENCE.match(value) if isinstance(value, str) else None
     if match is None:
         if place and place[-1] in _SECRETS:
             faults.append(
@@ -329,6 +356,9 @@ class _Placement:
         wanted = set(re.findall(r"\{(\w+)\}", " ".join(topics)))
         for name in sorted(wanted - set(spec.address)):
             self._fault(place, f"the profile {profile.profile!r} needs `address: {{{name}: …}}`")
+        unit = spec.address.get("unit", 0)
+        if profile.modbus is not None and not (isinstance(unit, int) and 0 <= unit <= 255):
+            self._fault((*place, "address", "unit"), f"the unit {unit!r} is no whole number from 0 to 255")
         for name in sorted(set(spec.address) - wanted):
             known = ", ".join(sorted(wanted)) or "none"
             self._fault((*place, "address", name), f"the profile has no address part {name!r}; known: {known}")

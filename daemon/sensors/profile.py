@@ -20,6 +20,7 @@ from daemon.model import ConfigError, Device, Point, PointKind
 from daemon.model import Text as ModelText
 from daemon.sensors.payload import JsonField, Timestamp, check_topic
 from daemon.sensors.registers import RegisterField
+from daemon.units import canonical
 
 
 class Words(Strict):
@@ -49,6 +50,11 @@ class PointSpec(Strict):
     urgent: bool = False
     json_field: JsonField | None = Field(default=None, alias="json")
     register_field: RegisterField | None = Field(default=None, alias="register")
+
+    @field_validator("unit")
+    @classmethod
+    def _known_unit(cls, unit: str) -> str:
+        return canonical(unit)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
