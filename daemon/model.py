@@ -433,7 +433,14 @@ class PrecomplaintError(Exception):
 
 
 class SourceDown(PrecomplaintError):
-    """A source's peer is out of reach: back off and start the source again."""
+    """A source's peer is out of reach: back off and start the source again.
+
+    `was_up` says that it had been reached before it was lost: that is news, however soon after the last loss.
+    """
+
+    def __init__(self, message: str, *, was_up: bool = False) -> None:
+        super().__init__(message)
+        self.was_up = was_up
 
 
 class Retry(PrecomplaintError):

@@ -52,7 +52,7 @@ async def keep_alive(
             if (clock.now() - started_at).total_seconds() > backoff.most:
                 attempt = 0
             attempt += 1
-            if attempt == 1:
+            if attempt == 1 or down.was_up:
                 log.warning("source_lost", source=name, error=str(down))
             if on_down is not None:
                 on_down(name, down)

@@ -117,8 +117,10 @@ class ModbusBus:
             for rejection in observation.rejections:
                 REJECTED.labels(self._name, rejection.reason).inc()
 
+        begun = False
         try:
             await self._begin()
+            begun = True
             while True:
                 unit = await self._next_due()
                 observation = await self._poll(unit)
@@ -127,6 +129,7 @@ class ModbusBus:
                     urgent = unit.is_urgent(observation)
                     emits.create_task(hand_over(observation, urgent=urgent), name=f"{self._name}: emit")
         except SourceDown as down:
+            down.was_up = begun
             return down
 
     async def _begin(self) -> None:

@@ -162,7 +162,7 @@ class MqttSource:
             self._counts[3].set(0)
             link.leave()
         self._was_lost = True
-        raise SourceDown(self._why_lost(link, self._clock.now() - connected_at))
+        raise SourceDown(self._why_lost(link, self._clock.now() - connected_at), was_up=bool(link.granted))
 
     async def _hear(self, link: Link, emit: Emit) -> None:
         """Until the link is lost and all that it brought has been committed."""

@@ -26,6 +26,19 @@ async def test_an_edge_is_started_again_until_it_stays() -> None:
     assert runs == [0, 1, 2]
 
 
+async def test_each_loss_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tries that fail are one loss; a peer that was reached in between is lost anew."""
+    runs = iter([False, False, True, False])
+
+    async def run() -> None:
+        if (was_up := next(runs, None)) is not None:
+            raise SourceDown("broker 127.0.0.1:1 is away", was_up=was_up)
+
+    await keep_alive("m", run, SiteClock(), backoff=Backoff(0.001, 10.0))
+
+    assert capsys.readouterr().out.count("source_lost") == 2
+
+
 async def test_any_other_failure_goes_up() -> None:
     """The spine's errors are nobody's to catch."""
 
