@@ -30,7 +30,7 @@ from pydantic import Field, SecretStr
 
 from daemon.documents import Span, Strict
 from daemon.model import Retry
-from daemon.outputs.sink import ERRORS, Refused, Triage
+from daemon.outputs.sink import ERRORS, Refused, Triage, why_unreachable
 
 #: What needs a person is tried again this often, so that it mends itself once the person was there.
 UNTIL_MENDED = timedelta(minutes=1)
@@ -154,7 +154,7 @@ class InfluxSink:
         except TimeoutError as error:
             raise self._kept("timeout", f"{url}: no answer within {timeout.total_seconds():g} s", None) from error
         except aiohttp.ClientError as error:
-            raise self._kept("connection", f"{url}: {error}", None) from error
+            raise self._kept("connection", f"{url}: {why_unreachable(error)}", None) from error
         if not taken:
             raise self._kept(
                 "unexpected", f"{url}: answers writes, but not as InfluxDB does; check influx.url", UNTIL_MENDED

@@ -8,16 +8,28 @@ Who calls a sink decides when to come back; a sink itself never waits and never 
 from __future__ import annotations
 
 import enum
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
+
+import aiohttp
 
 from daemon import telemetry
 from daemon.model import OrderStatus
 
 #: Counted by the adapters, where the class of an error is known.
 ERRORS = telemetry.counter("sink_errors_total", "Requests that a sink's peer did not take, by class.", "sink", "kind")
+
+
+def why_unreachable(error: aiohttp.ClientError) -> str:
+    """What a person does about a peer that takes no connection."""
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return f"{str(error) or type(error).__name__}; check the url and the network"
+    cause = error.os_error
+    what = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
+    return f"cannot be reached: {what}; start the service there, or correct the url"
 
 
 class Refused(NamedTuple):

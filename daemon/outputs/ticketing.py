@@ -23,7 +23,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from daemon.clock import to_whole_ms
 from daemon.documents import Span, Strict
 from daemon.model import OrderStatus, Reject, Retry
-from daemon.outputs.sink import ERRORS, Capability, Change, Changes, OpenTicket
+from daemon.outputs.sink import ERRORS, Capability, Change, Changes, OpenTicket, why_unreachable
 
 log = structlog.get_logger(__name__)
 
@@ -143,7 +143,7 @@ class TicketingSink:
             ) as answer:
                 raw = await answer.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise self._kept("connection", str(error) or "cannot be reached", None) from error
+            raise self._kept("connection", why_unreachable(error), None) from error
         except TimeoutError as error:
             seconds = self._config.timeout.total_seconds()
             raise self._kept("timeout", f"no answer within {seconds:g} s", None, ambiguous=True) from error
