@@ -76,10 +76,11 @@ class DiskGuard:
         taking = free >= self._reserve
         if taking is self._told:
             return
-        self._told = taking
+        first, self._told = self._told is None, taking
         if taking:
             self._room.set()
-            log.info("disk_has_room", free=free)
+            if not first:
+                log.info("disk_has_room", free=free)
         else:
             self._room.clear()
             log.error("disk_full", free=free, reserve=self._reserve, advice="free space; orders still go out")

@@ -48,9 +48,8 @@ class SiteState:
             if point is None:
                 continue
             _, source_at, value, received_at, quality, reason = reading
-            source_at = min(
-                source_at, received_at
-            )  # a device's clock may run ahead; nothing has happened in the future
+            # a device's clock may run ahead; nothing has happened in the future
+            source_at = min(source_at, received_at)
             if source_at < point.at:
                 continue  # older than what is known: it rewinds nothing
             if quality is BAD or value.__class__ is not point.type or (point.numeric and not -HUGE < value < HUGE):
