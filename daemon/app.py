@@ -280,8 +280,10 @@ class App:
 
         Raises:
             ConfigError: the new configuration has faults.
-            ValueError: more than rules has changed.
+            ValueError: more than rules has changed, or the daemon is only just starting.
         """
+        if not self.ready:
+            raise ValueError("still starting, with the rules that are on disk; ask again")
         new = await asyncio.to_thread(settings.load, self._path)
         old = self.configuration
         if (new.catalogue, new.bindings, new.gateway) != (old.catalogue, old.bindings, old.gateway):

@@ -3,53 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import shutil
 import sys
 from logging import INFO, WARNING
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import structlog
 import typer
 import uvloop
-from rich.console import Console
 from rich.table import Table
 
 from daemon import __version__, control, settings
 from daemon.app import App
+from daemon.cli import rules
 from daemon.cli.demo import Outcome, demonstrate
 from daemon.cli.schema import write_all
+from daemon.cli.terminal import FAILED, OK, USAGE, Output, OutputOption, err, out, print_json
 from daemon.model import ConfigError
 from daemon.telemetry import configure_logging
 
 log = structlog.get_logger(__name__)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-out = Console()
-err = Console(stderr=True)
+app.add_typer(rules.app, name="rules")
 
-OK, FAILED, USAGE = 0, 1, 2
-
-
-class Output(enum.StrEnum):
-    """How a command prints its result."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text or json")]
 ConfigOption = Annotated[
     Path,
     typer.Option("-c", "--config", help="gateway.yaml, or the directory that holds it", envvar="PRECOMPLAINT_CONFIG"),
 ]
 DEFAULT_CONFIG = Path("/etc/precomplaint")
-
-
-def print_json(result: object) -> None:
-    """One JSON object on standard output."""
-    sys.stdout.write(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE).decode())
 
 
 @app.command()

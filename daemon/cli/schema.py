@@ -7,11 +7,18 @@ from pathlib import Path
 import orjson
 from pydantic import BaseModel
 
+from daemon.backtest.rule_test import TestFile
 from daemon.rules.rule import RuleFile
 from daemon.sensors.profile import Profile
 from daemon.settings import Assets, Gateway
 
-MODELS: dict[str, type[BaseModel]] = {"gateway": Gateway, "assets": Assets, "profile": Profile, "rules": RuleFile}
+MODELS: dict[str, type[BaseModel]] = {
+    "gateway": Gateway,
+    "assets": Assets,
+    "profile": Profile,
+    "rules": RuleFile,
+    "rule-tests": TestFile,
+}
 
 
 def render(name: str) -> bytes:

@@ -1,0 +1,36 @@
+"""What all commands share: how results are printed, and what exit codes mean."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+
+OK, FAILED, USAGE = 0, 1, 2
+
+out = Console()
+err = Console(stderr=True)
+
+
+class Output(enum.StrEnum):
+    """How a command prints its result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text or json")]
+
+
+def print_json(result: object) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE).decode())
+
+
+def print_line(line: str) -> None:
+    """One line of text on standard output, as it is."""
+    out.print(line, highlight=False, markup=False, soft_wrap=True)
