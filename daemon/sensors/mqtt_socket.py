@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-_READ_BYTES = 64 * 1024
+READ_BYTES = 64 * 1024
 
 
 class BufferedSocket:
@@ -13,6 +13,8 @@ class BufferedSocket:
 
     def __init__(self, real: Any) -> None:  # noqa: ANN401  socket, SSLSocket or paho's own
         self.real = real
+        #: TLS gives one record at a time, be it small, and may have more.
+        self.by_records = isinstance(real, ssl.SSLSocket)
         self.fed = b""
         self.ended: OSError | None = None
 
@@ -30,7 +32,7 @@ class BufferedSocket:
             OSError: the connection is gone, ConnectionResetError also when it was closed in good order.
         """
         try:
-            data: bytes = self.real.recv(_READ_BYTES)
+            data: bytes = self.real.recv(READ_BYTES)
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return b""
         if not data:
@@ -39,7 +41,7 @@ class BufferedSocket:
 
     def pending(self) -> int:
         """Bytes already taken from the socket and decrypted, of which the event loop cannot know."""
-        return int(self.real.pending()) if isinstance(self.real, ssl.SSLSocket) else 0
+        return int(self.real.pending()) if self.by_records else 0
 
     def send(self, data: bytes) -> int:
         """As the socket does."""
