@@ -106,6 +106,20 @@ class Watch:
         """Whether a hold is running."""
         return not self.idle and any(rung.waiting for rung in self.rungs)
 
+    def stays(self) -> bool:
+        """Whether a look would change nothing, for an alarm that is pending or open: the hot path of a bad day."""
+        for rung in self.rungs:
+            verdict = rung.when.test()
+            if rung.phase is Phase.ON:
+                if verdict is not True or rung.late or rung.blind:
+                    return False
+            elif rung.phase is Phase.HOLDING:
+                if verdict is not True or self.unless is not None or any(point.late for point in self.points):
+                    return False
+            elif rung.phase is Phase.CLEARING or verdict is True or (verdict is None and self.no_data != "unknown"):
+                return False
+        return True
+
     # --- what makes it move --------------------------------------------------------------------------------
 
     def step(self, received: datetime, seen: datetime, at: datetime | None = None) -> None:

@@ -70,14 +70,7 @@ class Engine:
         if type(item) is Observation:
             if self._waiting:
                 self._reveal(item)
-            for watch in self._site.apply(item):
-                try:  # not by a call: this is where a quiet site spends its time
-                    moves = not watch.idle or watch.wants()
-                except Exception as error:  # noqa: BLE001  one bad rule must not stop the site
-                    self._failed(watch, error, at)
-                    continue
-                if moves:
-                    self._guarded(watch, at, watch.step, at, at)
+            self._look(self._site.apply(item), at, None)
         if not self._out:
             return _NOTHING
         out, self._out = self._out, []
@@ -134,20 +127,20 @@ class Engine:
     def _take(self, transition: Transition) -> None:
         self._out.append(transition)
 
-    def _touch(self, watches: Iterable[Watch], due: datetime, seen: datetime) -> None:
+    def _touch(self, watches: Iterable[Watch], due: datetime, _seen: datetime) -> None:
         """Time alone has changed something that these look at."""
+        self._look(watches, due, due)
+
+    def _look(self, watches: Iterable[Watch], received: datetime, at: datetime | None) -> None:
+        """Let those take a step for which it might change anything."""
         for watch in watches:
-            self._guarded(watch, due, self._step_if_wanted, watch, due, seen)
-
-    @staticmethod
-    def _step_if_wanted(watch: Watch, due: datetime, seen: datetime) -> None:
-        if not watch.idle or watch.wants():
-            watch.step(due, seen, due)
-
-    def _failed(self, watch: Watch, error: Exception, at: datetime) -> None:
-        """It is told as a transition, and the watch is left alone until the next reload."""
-        watch.fault(f"{type(error).__name__}: {error}", at, self._seen)
-        self._waiting.pop(watch, None)
+            try:
+                if not watch.wants() if watch.idle else watch.stays():
+                    continue
+            except Exception as error:  # noqa: BLE001  as in `_guarded`
+                self._failed(watch, error, received)
+                continue
+            self._guarded(watch, received, watch.step, received, self._seen, at)
 
     def _guarded(self, watch: Watch, at: datetime, move: Callable[P, None], *args: P.args, **more: P.kwargs) -> None:
         """Let a watch move; what goes wrong in it stays in it."""
@@ -161,6 +154,10 @@ class Engine:
             self._waiting[watch] = None
         else:
             self._waiting.pop(watch, None)
+
+    def _failed(self, watch: Watch, error: Exception, at: datetime) -> None:
+        watch.fault(f"{type(error).__name__}: {error}", at, self._seen)
+        self._waiting.pop(watch, None)
 
     def _ran_out(self, watch: Watch, level: Level, seen: datetime) -> None:
         self._guarded(watch, seen, watch.run_out, level, seen)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 #: Up to this span readings are kept one by one; 1 Hz makes 3600 of them.
 _EXACT_MS = 3_600_000
@@ -68,14 +68,9 @@ class _Order:
         return self.values[middle] if len(self.values) % 2 else (self.values[middle - 1] + self.values[middle]) / 2
 
 
-class _Entry(NamedTuple):
-    #: Time of its last reading.
-    at: int
-    #: How many readings it stands for.
-    readings: int
-    value: float
-    #: How much of the time since the entry before, and inside the window, is covered.
-    cover: int
+#: Time of its last reading; how many readings it stands for; their value; how much of the time since the entry before,
+#: and inside the window, is covered. A bare tuple: one is built for each reading of each window.
+_Entry = tuple[int, int, float, int]
 
 
 class Window:
@@ -112,20 +107,22 @@ class Window:
         at -= self.offset
         if self.resumed:
             self.resumed = False
-            skipped = max(0, at - entries[-1].at - (self.fresh_ms or 1)) if entries else 0
+            skipped = max(0, at - entries[-1][0] - (self.fresh_ms or 1)) if entries else 0
             self.offset += skipped
             at -= skipped
         edge = at - self.span_ms
-        while entries and entries[0].at <= edge:
-            gone = entries.popleft()
-            self._tally.forget(gone.readings, gone.value)
-            self.covered -= gone.cover
-        if entries and entries[0].cover > entries[0].at - edge:
+        while entries and entries[0][0] <= edge:
+            _, readings, old, covered = entries.popleft()
+            self._tally.forget(readings, old)
+            self.covered -= covered
+        cover = 0
+        if entries:
             first = entries[0]
-            self.covered -= first.cover - (first.at - edge)
-            entries[0] = first._replace(cover=first.at - edge)
-        cover = self._fresh(at - entries[-1].at) if entries else 0
-        self._append(_Entry(at, 1, value, cover))
+            if first[3] > first[0] - edge:
+                self.covered -= first[3] - (first[0] - edge)
+                entries[0] = (first[0], first[1], first[2], first[0] - edge)
+            cover = self._fresh(at - entries[-1][0])
+        self._append((at, 1, value, cover))
         if len(entries) > _MOST:
             self.width = max(2 * self.width, self.span_ms // (_MOST // 2), 1)
             self._rebuild(list(entries))
@@ -158,28 +155,28 @@ class Window:
         """Become what was saved."""
         self.width, self.offset = saved["width"], saved["offset"]
         self.frozen, self.resumed = saved["frozen"], saved["resumed"]
-        self._rebuild(_Entry(*entry) for entry in saved["entries"])
+        self._rebuild((at, readings, value, cover) for at, readings, value, cover in saved["entries"])
 
     def _fresh(self, gap: int) -> int:
         return gap if self.fresh_ms is None else min(gap, self.fresh_ms)
 
     def _append(self, entry: _Entry) -> None:
         """Add an entry, or make it one with the last when both lie in one bucket."""
-        self.covered += entry.cover
-        if self.width and self.entries and self.entries[-1].at // self.width == entry.at // self.width:
+        self.covered += entry[3]
+        if self.width and self.entries and self.entries[-1][0] // self.width == entry[0] // self.width:
             last = self.entries.pop()
-            self._tally.forget(last.readings, last.value)
+            self._tally.forget(last[1], last[2])
             entry = self._merged(last, entry)
         self.entries.append(entry)
-        self._tally.learn(entry.readings, entry.value)
+        self._tally.learn(entry[1], entry[2])
 
     def _merged(self, one: _Entry, other: _Entry) -> _Entry:
-        readings = one.readings + other.readings
+        readings = one[1] + other[1]
         if self.statistic in ("min", "max"):
-            value = (min if self.statistic == "min" else max)(one.value, other.value)
+            value = (min if self.statistic == "min" else max)(one[2], other[2])
         else:
-            value = one.value + (other.value - one.value) * other.readings / readings
-        return _Entry(other.at, readings, value, one.cover + other.cover)
+            value = one[2] + (other[2] - one[2]) * other[1] / readings
+        return (other[0], readings, value, one[3] + other[3])
 
     def _rebuild(self, entries: Iterable[_Entry]) -> None:
         self.entries, self.covered = deque(), 0
