@@ -208,17 +208,20 @@ class Engine:
         """Become what `saved` was; to be called on an engine just reloaded with the same ruleset.
 
         Raises:
-            ValueError: the snapshot is of another version, or of another ruleset.
+            ValueError: the snapshot is of another version or ruleset, or is damaged; the engine is then of no use.
         """
         if saved.get("version") != _VERSION:
             raise ValueError(f"the snapshot is of version {saved.get('version')!r}, this program knows {_VERSION}")
         if saved["ruleset"] != self._hash:
             raise ValueError("the snapshot is of another ruleset than the one loaded")
-        self._seen = from_ms(saved["seen"])
         self._deadlines.clear()
-        for key, watch in self._watches.items():
-            watch.load(saved["watches"].get(key))
-        self._site.load(saved["site"])  # after the watches: windows keep whether they stand still
+        try:
+            self._seen = from_ms(saved["seen"])
+            for key, watch in self._watches.items():
+                watch.load(saved["watches"].get(key))
+            self._site.load(saved["site"])  # after the watches: windows keep whether they stand still
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise ValueError(f"the snapshot cannot be read: {error!r}") from error
         self._waiting = {watch: None for watch in self._watches.values() if watch.waiting}
         self._out.clear()
 

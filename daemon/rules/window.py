@@ -77,8 +77,8 @@ class Window:
     """Readings of the last `span_ms`, and one number made of them."""
 
     __slots__ = (
-        "_tally", "covered", "entries", "fresh_ms", "frozen", "key", "need_ms", "offset", "resumed", "span_ms",
-        "statistic", "width",
+        "_tally", "before", "covered", "entries", "fresh_ms", "frozen", "key", "need_ms", "offset", "resumed",
+        "span_ms", "statistic", "width",
     )  # fmt: skip
 
     def __init__(self, key: str, statistic: str, span_ms: int, coverage: float, fresh_ms: int | None) -> None:
@@ -92,6 +92,8 @@ class Window:
         self.fresh_ms = fresh_ms
         self.entries: deque[_Entry] = deque()
         self.covered = 0
+        #: Time of the last reading that fell out.
+        self.before: int | None = None
         self.width = 0 if span_ms <= _EXACT_MS else span_ms // _BUCKETS
         #: It learns nothing meanwhile, and its clock stands still.
         self.frozen = False
@@ -112,20 +114,29 @@ class Window:
             at -= skipped
         edge = at - self.span_ms
         while entries and entries[0][0] <= edge:
-            _, readings, old, covered = entries.popleft()
+            self.before, readings, old, covered = entries.popleft()
             self._tally.forget(readings, old)
             self.covered -= covered
         cover = 0
         if entries:
-            first = entries[0]
-            if first[3] > first[0] - edge:
-                self.covered -= first[3] - (first[0] - edge)
-                entries[0] = (first[0], first[1], first[2], first[0] - edge)
+            if entries[0][3]:
+                self._trim(edge)
             cover = self._fresh(at - entries[-1][0])
         self._append((at, 1, value, cover))
         if len(entries) > _MOST:
             self.width = max(2 * self.width, self.span_ms // (_MOST // 2), 1)
             self._rebuild(list(entries))
+
+    def _trim(self, edge: int) -> None:
+        """Count of the time before the first entry only what lies inside the window."""
+        at, readings, value, cover = self.entries[0]
+        reach = at
+        if self.before is not None and not self.width and self.fresh_ms is not None:
+            reach = min(at, self.before + self.fresh_ms)
+        inside = max(0, reach - edge)
+        if inside < cover:
+            self.covered -= cover - inside
+            self.entries[0] = (at, readings, value, inside)
 
     def value(self) -> float | None:
         """The number, or None while too little of the window is covered."""
@@ -149,11 +160,11 @@ class Window:
         """Everything that `load` needs, as JSON values."""
         entries = [list(entry) for entry in self.entries]
         clock = {"frozen": self.frozen, "resumed": self.resumed, "offset": self.offset}
-        return {"entries": entries, "width": self.width, **clock}
+        return {"entries": entries, "before": self.before, "width": self.width, **clock}
 
     def load(self, saved: dict[str, Any]) -> None:
         """Become what was saved."""
-        self.width, self.offset = saved["width"], saved["offset"]
+        self.before, self.width, self.offset = saved["before"], saved["width"], saved["offset"]
         self.frozen, self.resumed = saved["frozen"], saved["resumed"]
         self._rebuild((at, readings, value, cover) for at, readings, value, cover in saved["entries"])
 

@@ -61,6 +61,7 @@ rules: [r.yaml]
 assets: [{id: W1, kind: water_zone, profiles: [pump-room-modbus]}]
 tests:
   - title: t
+    lasts: 60s
     series: {leak: "'dry'x4 'wet'x9 'dry'x9"}
     alarms: ALARMS
 """
@@ -101,10 +102,10 @@ def test_a_test_is_strict(tmp_path: Path, alarms: str, failures: list[str]) -> N
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("leak:", "laek:", "r.test.yaml:7:5: no asset here has the point 'laek'"),
+        ("leak:", "laek:", "r.test.yaml:8:5: no asset here has the point 'laek'"),
         ("pump-room-modbus", "pump-room", "asset 'W1': no profile 'pump-room'; known: leak-contact-json"),
         ("'wet'x9", "wet", "'wet' is no step"),
-        ("title: t", "titel: t", "did you mean 'title'"),
+        ("lasts: 60s", "last: 60s", "did you mean 'lasts'"),
     ],
 )
 def test_faults_of_a_test_file_have_places(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -145,6 +145,8 @@ def test_a_foreign_snapshot_is_refused(bench: Bench) -> None:
 
     with pytest.raises(ValueError, match="version 99"):
         bench.engine.restore({**saved, "version": 99})
+    with pytest.raises(ValueError, match="cannot be read"):
+        bench.engine.restore({**saved, "site": {"points": {}}})
     bench.rules(CHAIN, at=1)
     with pytest.raises(ValueError, match="another ruleset"):
         bench.engine.restore(saved)

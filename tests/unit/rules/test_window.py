@@ -6,6 +6,7 @@ import json
 import random
 import statistics
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -60,6 +61,20 @@ def test_a_gap_covers_no_more_than_its_freshness() -> None:
 
     assert it.value() is None
     assert it.covered == 6000
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_covered_is_what_a_millisecond_count_says(seed: int) -> None:
+    """Each reading covers from itself to the next one or its freshness' end, inside (t-w, t] only."""
+    chance = random.Random(seed)
+    it, at, moments = window(span_ms=100, fresh_ms=30), 0, []
+    for _ in range(300):
+        at += chance.choice([1, 5, 10, 30, 31, 60, 150])
+        moments.append(at)
+        it.push(at, 1.0)
+
+        covered = {ms for one, two in pairwise(moments) for ms in range(one, min(two, one + 30))}
+        assert it.covered == len(covered & set(range(at - 100, at)))
 
 
 def test_the_mean_does_not_drift() -> None:

@@ -1,0 +1,53 @@
+"""Kleene's logic: what is unknown stays unknown, unless the other parts decide."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rule_bench import Bench
+
+YES, NO, UNKNOWN = "{point: t, above: 0 °C}", "{point: t, below: 0 °C}", "{point: p, below: 0.1 MPa}"
+
+
+@pytest.mark.parametrize(
+    ("when", "verdict"),
+    [
+        (f"{{not: {UNKNOWN}}}", None),
+        (f"{{not: {YES}}}", False),
+        (f"{{not: {NO}}}", True),
+        (f"{{all: [{YES}, {UNKNOWN}]}}", None),
+        (f"{{all: [{UNKNOWN}, {NO}]}}", False),
+        (f"{{all: [{YES}, {YES}]}}", True),
+        (f"{{any: [{UNKNOWN}, {YES}]}}", True),
+        (f"{{any: [{UNKNOWN}, {NO}]}}", None),
+        (f"{{any: [{NO}, {NO}]}}", False),
+        (f"{{not: {{any: [{UNKNOWN}, {NO}]}}}}", None),
+        (f"{{any: [{{all: [{UNKNOWN}, {NO}]}}, {{not: {NO}}}]}}", True),
+    ],
+)
+def test_unknown_parts(bench: Bench, when: str, verdict: bool | None) -> None:  # noqa: FBT001
+    """One point was heard, the other never."""
+    bench.rules(
+        f"r\n levels: [{{level: I, when: {when}}}]", f"loud\n no_data: alarm\n levels: [{{level: I, when: {when}}}]"
+    )
+    bench.hear(1, t=20.0)
+
+    states = {t.rule: t.after for t in bench.seen}
+    assert (states.get("r") == "active") is (verdict is True)
+    assert (states.get("loud") == "active") is (verdict is not False)
+
+
+def test_a_banded_window_and_a_falling_past(bench: Bench) -> None:
+    """The comparators again, on numbers that arithmetic has made."""
+    bench.rules(
+        "in\n levels: [{level: I, when: {point: t, take: max, over: 30s, inside: [40 °C, 50 °C]}}]",
+        "out\n levels: [{level: I, when: {point: t, outside: [90 %, 110 %], of: mean, over: 30s}}]",
+        "up\n levels: [{level: I, when: {point: t, rises: 10 °C, within: 30s}}]",
+    )
+    bench.each(range(0, 40, 10), t=30.0)
+
+    assert bench.hear(40, t=40.0) == [
+        "in 40 normal>active I condition_held",
+        "out 40 normal>active I condition_held",
+        "up 40 normal>active I condition_held",
+    ]
