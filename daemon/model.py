@@ -147,6 +147,9 @@ class Reason(enum.StrEnum):
     NOT_A_NUMBER = "not_a_number"
     CLOCK_SKEW = "clock_skew"
     LATE = "late"
+    STUCK = "stuck"
+    SPIKE = "spike"
+    LOOP_FAULT = "loop_fault"
     # rejections
     UNPARSABLE = "unparsable"
     WRONG_TYPE = "wrong_type"

@@ -26,7 +26,7 @@ from daemon.rules.schema import Ruleset
 from daemon.rules.schema import load as load_rules
 from daemon.sensors.modbus import ModbusConfig
 from daemon.sensors.mqtt import MqttConfig
-from daemon.sensors.profile import Binding, Profile, Words, load_profiles, make_points
+from daemon.sensors.profile import Binding, PointLimits, Profile, Words, load_profiles, make_points
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _REFERENCE = re.compile(r"^\$\{(cred|file|env):([^}]+)\}$")
@@ -94,6 +94,8 @@ class DeviceSpec(Strict):
     profile: str
     source: str
     address: dict[str, str | int] = Field(default_factory=dict)
+    #: By the profile's point names: what is different of this very device, e.g. `{outlet_pressure: {range: [0, 1]}}`.
+    points: dict[str, PointLimits] = Field(default_factory=dict)
 
 
 class AssetSpec(Strict):
@@ -340,6 +342,10 @@ class _Placement:
             )
             return
         self._check_address(profile, spec, place)
+        try:
+            profile = profile.limited(spec.points)
+        except ValueError as error:
+            self._fault((*place, "points"), str(error))
         device = Device(spec.id or f"{asset.id}/{profile.profile}", asset.id, spec.source, profile.alive_within)
         if device.id in self._devices:
             self._fault(place, f"the device {device.id!r} stands here twice; give one of them an `id`")

@@ -19,6 +19,7 @@ import orjson
 
 from daemon.model import EPOCH, BadPayload, ConfigError, Observation, Quality, Reading, Reason, Rejection
 from daemon.sensors.extract import Get, Read, compile_field, compile_timestamp, getter
+from daemon.sensors.judge import Judge, compile_judge
 from daemon.sensors.payload import split_path
 from daemon.sensors.profile import Binding, Presence
 from daemon.sensors.quality import GOOD, Timing, of_time
@@ -49,6 +50,8 @@ class _Plan:
     timestamp: Callable[[object], datetime | None] | None
     late_after: timedelta
     clock_skew: timedelta
+    #: Looks at the readings together, and at those before them.
+    judge: Judge | None
 
 
 class Decoder:
@@ -102,6 +105,7 @@ class Decoder:
             timestamp=compile_timestamp(part.timestamp, zone) if part.timestamp else None,
             late_after=binding.profile.late_after,
             clock_skew=binding.profile.clock_skew,
+            judge=compile_judge(binding),
         )
         for pattern in part.topics:
             topic = _fill(pattern, binding.address)
@@ -182,6 +186,8 @@ class Decoder:
                 else:
                     if reading is not None:
                         readings.append(reading)
+        if plan.judge is not None:
+            readings = plan.judge(readings)
         return Observation(received_at, plan.device, tuple(readings), tuple(rejections))
 
     def _there(self, topic: str, payload: bytes, received_at: datetime, *, retained: bool) -> list[Observation]:

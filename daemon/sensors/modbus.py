@@ -21,6 +21,7 @@ from daemon.clock import Clock
 from daemon.documents import Span, Strict
 from daemon.model import ConfigError, Emit, Observation, SourceDown
 from daemon.sensors.blocks import Block, plan
+from daemon.sensors.judge import compile_judge
 from daemon.sensors.modbus_link import Link, NoAnswer, Refused
 from daemon.sensors.modbus_unit import Unit, urgent_points
 from daemon.sensors.polling import Breaker, Slots
@@ -225,6 +226,7 @@ def _units(config: ModbusConfig, bindings: Sequence[Binding], bus: str) -> list[
                 slots=Slots(part.interval),
                 breaker=breaker,
                 urgent=urgent_points(tuple(binding.points.values())),
+                judge=compile_judge(binding),
             ),
         )
     if not bindings:

@@ -11,6 +11,7 @@ import structlog
 from daemon.clock import Clock
 from daemon.model import EPOCH, Observation, Point, PointKind, Reading, Rejection, Value
 from daemon.sensors.blocks import Block, halves
+from daemon.sensors.judge import Judge
 from daemon.sensors.modbus_link import NoAnswer, Refused
 from daemon.sensors.polling import Breaker, Slots
 from daemon.sensors.register_points import RegisterPoint
@@ -46,6 +47,8 @@ class Unit:
     breaker: Breaker
     #: Points whose change is committed at once, and what they said last.
     urgent: dict[str, Value | None]
+    #: Looks at the readings together, and at those before them.
+    judge: Judge | None = None
 
     def due(self) -> datetime:
         """When it is to be polled next."""
@@ -114,6 +117,8 @@ class Unit:
                     readings.append(decoded)
                 elif decoded is not None:
                     rejections.append(decoded)
+        if self.judge is not None:
+            readings = self.judge(readings)
         return Observation(got.at, self.device, tuple(readings), tuple(rejections))
 
     def is_urgent(self, observation: Observation) -> bool:

@@ -18,9 +18,10 @@ from pydantic import Field, field_validator, model_validator
 from daemon.documents import Span, Strict, build, read
 from daemon.model import ConfigError, Device, Point, PointKind
 from daemon.model import Text as ModelText
+from daemon.sensors.loop import Loop
 from daemon.sensors.payload import JsonField, Timestamp, check_topic
 from daemon.sensors.registers import RegisterField
-from daemon.units import canonical
+from daemon.units import canonical, convert, parse
 
 
 class Words(Strict):
@@ -48,6 +49,12 @@ class PointSpec(Strict):
     report: Literal["interval", "on_change"] = "interval"
     #: A change of its value is committed at once.
     urgent: bool = False
+    #: The very same value for so long is a flat line, and bad from then on.
+    stuck_after: Span | None = None
+    #: A larger change from one reading to the next is a jump: that reading is suspect (`0.3 MPa`).
+    spike: str | float | None = None
+    #: It comes over a 4-20 mA loop, whose current shows when a wire is broken.
+    loop: Loop | None = None
     json_field: JsonField | None = Field(default=None, alias="json")
     register_field: RegisterField | None = Field(default=None, alias="register")
 
@@ -66,7 +73,33 @@ class PointSpec(Strict):
             raise ValueError(f"a {self.kind} point has labels, no unit and no range; remove them or make it a gauge")
         if self.kind in (PointKind.GAUGE, PointKind.COUNTER) and self.labelled:
             raise ValueError(f"a {self.kind} point has numbers, no labels; remove map and contains or make it a state")
+        self._check_limits()
         return self
+
+    def _check_limits(self) -> None:
+        """What is told of quality must fit the kind, the unit and the interval."""
+        if self.kind is not PointKind.GAUGE:
+            found = [name for name in ("stuck_after", "spike", "loop") if getattr(self, name) is not None]
+            if found:
+                raise ValueError(f"a {self.kind} point has no {' and no '.join(found)}: only a gauge can be judged so")
+        if self.spike is not None and convert(parse(self.spike), self.unit, difference=True) <= 0:
+            raise ValueError(f"the spike {self.spike} must be more than zero")
+        if self.stuck_after is not None and self.stuck_after < 2 * (self.interval or timedelta()):
+            raise ValueError(
+                "stuck_after is shorter than two intervals; a line takes more readings, write a longer span"
+            )
+
+    def limited(self, limits: PointLimits) -> Self:
+        """The same with a device's own limits.
+
+        Raises:
+            ValueError: they do not fit the point.
+        """
+        spec = self.model_copy(update={name: getattr(limits, name) for name in limits.model_fields_set})
+        if spec.range is not None and (spec.kind is not PointKind.GAUGE and spec.kind is not PointKind.COUNTER):
+            raise ValueError(f"a {spec.kind} point has labels and no range")
+        spec._check_limits()  # noqa: SLF001  a copy of ourselves
+        return spec
 
     @property
     def labelled(self) -> bool:
@@ -74,6 +107,23 @@ class PointSpec(Strict):
         if self.json_field is not None:
             return self.json_field.labelled
         return self.register_field is not None and bool(self.register_field.map)
+
+
+class PointLimits(Strict):
+    """What one device may have different from its profile; `null` takes a limit away."""
+
+    range: tuple[float, float] | None = None
+    interval: Span | None = None
+    stuck_after: Span | None = None
+    spike: str | float | None = None
+    loop: Loop | None = None
+
+    @field_validator("range")
+    @classmethod
+    def _upright(cls, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+        if ends is not None and ends[0] > ends[1]:
+            raise ValueError(f"the range {list(ends)} is upside down; write [low, high]")
+        return ends
 
 
 class Presence(Strict):
@@ -139,7 +189,38 @@ class Profile(Strict):
                 raise ValueError(f"point {name!r}: this field name is the time series' own; choose another")
             if (spec.json_field is None) == (self.mqtt is not None):
                 raise ValueError(f"point {name!r}: a profile with mqtt has json fields, one with modbus registers")
+            self._check_loop(name, spec)
         return self
+
+    def _check_loop(self, name: str, spec: PointSpec) -> None:
+        if spec.loop is None or spec.loop.current is None:
+            return
+        current = self.points.get(spec.loop.current)
+        if current is None:
+            raise ValueError(f"point {name!r}: its loop's current {spec.loop.current!r} is no point of this profile")
+        try:
+            spec.loop.sound(current.unit)
+        except ValueError as error:
+            raise ValueError(f"point {name!r}: its loop's current {spec.loop.current!r}: {error}") from error
+
+    def limited(self, limits: Mapping[str, PointLimits]) -> Self:
+        """The same with a device's own limits, by the names of points.
+
+        Raises:
+            ValueError: there is no such point, or they do not fit it.
+        """
+        points = dict(self.points)
+        for name, own in limits.items():
+            if name not in points:
+                raise ValueError(f"the profile {self.profile!r} has no point {name!r}; known: {', '.join(points)}")
+            try:
+                points[name] = points[name].limited(own)
+            except ValueError as error:
+                raise ValueError(f"point {name!r}: {error}") from error
+        found = self.model_copy(update={"points": points})
+        for name in limits:
+            found._check_loop(name, points[name])  # noqa: SLF001  a copy of ourselves
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,29 @@ def test_an_override_changes_the_rule_for_one_asset_only(site: Path) -> None:
     )
 
     assert "wat.brust" in faults(site)[0]
+
+
+def test_a_device_may_differ_from_its_profile(site: Path) -> None:
+    """Limits of quality in assets.yaml are those of this device's points."""
+    change(
+        site / "assets.yaml",
+        "source: pump-bus, address",
+        "source: pump-bus, points: {outlet_pressure: {range: [0, 1], interval: 5s, spike: 2 bar}}, address",
+    )
+
+    found = settings.load(site)
+
+    (binding,) = found.bindings["pump-bus"]
+    point = binding.points["outlet_pressure"]
+    assert (point.low, point.high, point.interval) == (0, 1, timedelta(seconds=5))
+    assert binding.profile.points["outlet_pressure"].spike == "2 bar"
+    assert point in found.catalogue.points
+
+
+def test_a_limit_of_a_point_that_the_profile_has_not_is_a_fault(site: Path) -> None:
+    """With its place and what there is."""
+    change(site / "assets.yaml", "source: pump-bus, address", "source: pump-bus, points: {pressure: {}}, address")
+
+    (fault,) = faults(site)
+    assert fault.startswith("assets.yaml:")
+    assert "the profile 'pump-room-modbus' has no point 'pressure'; known: outlet_pressure, " in fault
