@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
+from typing import Any
 
-from daemon.model import Input, Observation, SourceDown, Taken
-from daemon.sensors.modbus import ModbusBus
+from daemon.clock import SiteClock
+from daemon.model import Device, Input, Observation, SourceDown, Taken
+from daemon.sensors.modbus import ModbusBus, ModbusConfig
+from daemon.sensors.profile import Binding, Profile, make_points
+from daemon.telemetry import REGISTRY
+from tests.modbus_server import Server
 
 
 class Heard:
@@ -57,3 +63,36 @@ async def running(bus: ModbusBus, heard: Heard) -> AsyncIterator[asyncio.Task[No
         await asyncio.wait([task])
         with contextlib.suppress(asyncio.CancelledError, SourceDown):
             task.result()
+
+
+def profile(points: dict[str, Any], *, interval: str = "50ms", **more: int) -> Profile:
+    return Profile.model_validate(
+        {
+            "version": 1,
+            "profile": "test-box",
+            "title": {"zh": "测试", "en": "test"},
+            "alive_within": "10s",
+            "modbus": {"interval": interval, **more},
+            "points": points,
+        },
+    )
+
+
+def bind(unit: str | int, points: dict[str, Any], **more: Any) -> Binding:  # noqa: ANN401  YAML is any
+    device = Device(f"d{unit}", f"a{unit}", "bus", timedelta(seconds=10))
+    made = profile(points, **more)
+    return Binding(device, made, {"unit": unit}, make_points(made, device))
+
+
+def one(address: int = 0, **register: Any) -> dict[str, Any]:  # noqa: ANN401  YAML is any
+    return {"value": {"register": {"address": address, **register}}}
+
+
+def bus_of(server: Server, *bindings: Binding, name: str = "bus", **config: Any) -> ModbusBus:  # noqa: ANN401
+    config = {"timeout": "200ms", **config}
+    made = ModbusConfig.model_validate({"tcp": {"host": "127.0.0.1", "port": server.port}, **config})
+    return ModbusBus(made, bindings, SiteClock(), name=name)
+
+
+def metric(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"precomplaint_{name}", labels) or 0.0

@@ -40,6 +40,14 @@ def frame(request: Request, body: bytes, *, unit: int | None = None, transaction
     )
 
 
+def packed(function: int, words: list[int]) -> bytes:
+    """The data of an answer: bits from the least significant of the first byte on, or words, big end first."""
+    if function in {1, 2}:
+        number = sum(bit << place for place, bit in enumerate(words))
+        return number.to_bytes((len(words) + 7) // 8, "little")
+    return b"".join(word.to_bytes(2, "big") for word in words)
+
+
 def refuse(code: int) -> Act:
     """Answer with an exception code."""
     return lambda request, _: frame(request, bytes([request.function | 0x80, code]))
@@ -119,7 +127,7 @@ class Server:
         known = self.registers[request.unit, request.function]
         wanted = range(request.start, request.start + request.count)
         if all(address in known for address in wanted):
-            data = b"".join(known[address].to_bytes(2, "big") for address in wanted)
+            data = packed(request.function, [known[address] for address in wanted])
             honest = bytes([request.function, len(data)]) + data
         else:
             honest = bytes([request.function | 0x80, 2])

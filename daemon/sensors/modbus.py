@@ -5,7 +5,7 @@
       └────────────┴── breaker: a unit that is down is tried once a growing interval
 
 A poll starts nothing new while it runs, and a slot that went by meanwhile is counted and skipped. Only the function
-codes 3 and 4 exist here: nothing on the bus is ever written.
+codes 1 to 4 exist here: nothing on the bus is ever written.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from daemon.model import ConfigError, Emit, Observation, SourceDown
 from daemon.sensors.blocks import Block, plan
 from daemon.sensors.judge import compile_judge
 from daemon.sensors.modbus_link import Link, NoAnswer, Refused
+from daemon.sensors.modbus_unit import Field as BlockField
 from daemon.sensors.modbus_unit import Unit, urgent_points
 from daemon.sensors.polling import Breaker, Slots
 from daemon.sensors.profile import Binding
-from daemon.sensors.register_points import RegisterPoint, compile_points
+from daemon.sensors.register_points import compile_points
 from daemon.sensors.source import CONNECTED, RECEIVED, REJECTED
 from daemon.telemetry import counter, gauge
 
@@ -158,7 +159,7 @@ class ModbusBus:
             await self._clock.sleep(wait)
 
     async def _poll(self, unit: Unit) -> Observation:
-        async def ask(block: Block[RegisterPoint]) -> Sequence[int]:
+        async def ask(block: Block[BlockField]) -> Sequence[int]:
             return await self._ask(unit, block)
 
         _POLLS.labels(self._name).inc()
@@ -188,7 +189,7 @@ class ModbusBus:
             todo="check the unit's power, wiring and unit number; it is tried again at growing intervals",
         )
 
-    async def _ask(self, unit: Unit, block: Block[RegisterPoint]) -> Sequence[int]:
+    async def _ask(self, unit: Unit, block: Block[BlockField]) -> Sequence[int]:
         repeats = 0 if unit.breaker.failures else self._config.retries
         while True:
             if self._config.pause_between_requests:

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
 from daemon.model import SourceDown
-from daemon.sensors.registers import Table
+from daemon.sensors.registers import BIT_TABLES, Table
 
 # Each unanswered request is an ERROR to pymodbus. To us it is a count, and one line when a unit goes down.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
-_FUNCTIONS: dict[Table, int] = {"holding": 3, "input": 4}
+_FUNCTIONS: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 
 #: Modbus Application Protocol V1.1b3, section 7.
 _EXCEPTIONS = {
@@ -89,7 +89,7 @@ class Link:
             self._client = None
 
     async def read(self, unit: int, table: Table, start: int, count: int) -> Sequence[int]:
-        """The words of `count` registers from `start` on.
+        """The words of `count` registers from `start` on; of coils and discrete inputs, a 0 or 1 each.
 
         Raises:
             SourceDown: the connection was lost, or cannot be built.
@@ -99,9 +99,14 @@ class Link:
         await self.connect()
         client = self._client
         assert client is not None  # noqa: S101  connect() returned
-        ask = client.read_holding_registers if table == "holding" else client.read_input_registers
+        ask: dict[Table, Callable[..., Awaitable[ModbusPDU]]] = {
+            "coil": client.read_coils,
+            "discrete": client.read_discrete_inputs,
+            "holding": client.read_holding_registers,
+            "input": client.read_input_registers,
+        }
         try:
-            answer = await ask(start, count=count, device_id=unit)
+            answer = await ask[table](start, count=count, device_id=unit)
             _heed_cancellation(client)
         except ModbusException as error:
             connected = client.connected
@@ -112,18 +117,21 @@ class Link:
                 f"{self._host}:{self._port} closed the connection while unit {unit} was being read; "
                 "check the device and that no other master takes its only connection",
             ) from error
-        return self._checked(answer, _FUNCTIONS[table], count)
+        return self._checked(answer, table, count)
 
-    def _checked(self, answer: ModbusPDU, function: int, count: int) -> Sequence[int]:
+    def _checked(self, answer: ModbusPDU, table: Table, count: int) -> Sequence[int]:
+        function, bits = _FUNCTIONS[table], table in BIT_TABLES
         if answer.function_code == function | 0x80:
             raise Refused(answer.exception_code)
-        if answer.function_code != function or len(answer.registers) != count:
+        # Bits travel in whole bytes: what fills up the last one is left out.
+        words = [int(bit) for bit in answer.bits] if bits else answer.registers
+        if answer.function_code != function or len(words) != (-(-count // 8) * 8 if bits else count):
             self.close()
             raise NoAnswer(
-                f"answered function {answer.function_code} with {len(answer.registers)} registers "
+                f"answered function {answer.function_code} with {len(words)} {'bits' if bits else 'registers'} "
                 f"where function {function} with {count} was asked",
             )
-        return answer.registers
+        return words[:count] if bits else words
 
 
 def _heed_cancellation(client: AsyncModbusTcpClient) -> None:

@@ -9,17 +9,19 @@ from datetime import datetime
 import structlog
 
 from daemon.clock import Clock
-from daemon.model import EPOCH, Observation, Point, PointKind, Reading, Rejection, Value
+from daemon.model import EPOCH, Observation, Point, PointKind, Rejection, Value
 from daemon.sensors.blocks import Block, halves
 from daemon.sensors.judge import Judge
 from daemon.sensors.modbus_link import NoAnswer, Refused
 from daemon.sensors.polling import Breaker, Slots
-from daemon.sensors.register_points import RegisterPoint
+from daemon.sensors.register_points import Companion, RegisterPoint, decode_blocks, illegal
 
 log = structlog.get_logger(__name__)
 
+#: What stands in a block.
+Field = RegisterPoint | Companion
 #: Asks the unit for a block. Raises `SourceDown`, `NoAnswer` or `Refused`.
-Ask = Callable[[Block[RegisterPoint]], Awaitable[Sequence[int]]]
+Ask = Callable[[Block[Field]], Awaitable[Sequence[int]]]
 
 #: Exceptions that say that the unit has no such registers, or not so many of them together.
 _ADDRESS_FAULTS = frozenset({2, 3})
@@ -30,8 +32,8 @@ class _Gathered:
     """What one poll has brought so far."""
 
     at: datetime = EPOCH
-    words: list[tuple[Block[RegisterPoint], Sequence[int]]] = field(default_factory=list)
-    refused: list[tuple[RegisterPoint, Refused]] = field(default_factory=list)
+    words: list[tuple[Block[Field], Sequence[int]]] = field(default_factory=list)
+    refused: list[tuple[Field, Refused]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ class Unit:
     device: str
     number: int
     profile: str
-    blocks: list[Block[RegisterPoint]]
+    blocks: list[Block[Field]]
     slots: Slots
     breaker: Breaker
     #: Points whose change is committed at once, and what they said last.
@@ -78,7 +80,7 @@ class Unit:
             rejections = self._name_refused(got)
         return self._decode(got, rejections), failure
 
-    async def _read(self, block: Block[RegisterPoint], ask: Ask, clock: Clock, got: _Gathered) -> None:
+    async def _read(self, block: Block[Field], ask: Ask, clock: Clock, got: _Gathered) -> None:
         """Read a block; where the unit refuses its address, halve it until the refused fields stand alone."""
         try:
             words = await ask(block)
@@ -106,20 +108,14 @@ class Unit:
                 error=str(refused),
                 todo=f"correct the register in the profile {self.profile!r} or remove it; not read until restart",
             )
-        return [point.illegal(str(refused)) for point, refused in got.refused]
+        return [illegal(point, str(refused)) for point, refused in got.refused]
 
     def _decode(self, got: _Gathered, rejections: list[Rejection]) -> Observation:
-        readings: list[Reading] = []
-        for block, words in got.words:
-            for point in block.fields:
-                decoded = point.decode(words, block.start, got.at)
-                if isinstance(decoded, Reading):
-                    readings.append(decoded)
-                elif decoded is not None:
-                    rejections.append(decoded)
+        answered = [(block.fields, block.start, words) for block, words in got.words]
+        readings, more = decode_blocks(answered, got.at)
         if self.judge is not None:
             readings = self.judge(readings)
-        return Observation(got.at, self.device, tuple(readings), tuple(rejections))
+        return Observation(got.at, self.device, tuple(readings), (*rejections, *more))
 
     def is_urgent(self, observation: Observation) -> bool:
         """Whether an urgent point says something else than in the last observation."""

@@ -74,6 +74,8 @@ class PointSpec(Strict):
         if self.kind in (PointKind.GAUGE, PointKind.COUNTER) and self.labelled:
             raise ValueError(f"a {self.kind} point has numbers, no labels; remove map and contains or make it a state")
         self._check_limits()
+        if self.register_field is not None:
+            self.register_field.check_point(numbers=self.kind in (PointKind.GAUGE, PointKind.COUNTER), unit=self.unit)
         return self
 
     def _check_limits(self) -> None:

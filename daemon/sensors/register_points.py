@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from daemon.model import Point, PointKind, Quality, Reading, Reason, Rejection
 from daemon.sensors.profile import Binding
 from daemon.sensors.quality import GOOD, of_value
-from daemon.sensors.registers import Raw, RegisterField, Table, compile_reader, compile_scaling
+from daemon.sensors.register_readers import compile_conversion, compile_reader, compile_scaling, read_string
+from daemon.sensors.registers import Raw, RegisterField, Table
+
+#: Decimals beyond this are no setting of a device but something else in the register.
+_MOST_DECIMALS = 9
+
+#: What the companions of a unit said in this poll, by table and address.
+Told = Mapping[tuple[Table, int], int]
+
+
+class Companion:
+    """A register that tells how to read a point's value: its decimals, or its unit. Read in the same poll."""
+
+    __slots__ = ("address", "place", "point", "table", "words")
+
+    def __init__(self, point: Point, table: Table, address: int, place: str) -> None:
+        self.point = point
+        self.table: Table = table
+        self.address = address
+        self.words = 1
+        self.place = place
 
 
 class RegisterPoint:
     """One point of one unit, ready to be read. Counters keep what they show; their roll-over is for rules to see."""
 
-    __slots__ = ("_labels", "_place", "_read", "_refused", "_scale", "_sentinels", "address", "point", "table", "words")
+    __slots__ = (
+        "_convert",
+        "_field",
+        "_labels",
+        "_read",
+        "_refused",
+        "_scale",
+        "_sentinels",
+        "address",
+        "place",
+        "point",
+        "table",
+        "words",
+    )
 
     def __init__(self, point: Point, field: RegisterField, place: str) -> None:
         #: The first register, the table it stands in, the number of registers.
@@ -22,26 +55,73 @@ class RegisterPoint:
         self.table: Table = field.table
         self.words = field.words
         self.point = point
-        self._place = place
-        self._read = compile_reader(field)
+        self.place = place
+        self._field = field
+        self._read = compile_reader(field) if field.numeric else None
         self._scale = compile_scaling(field)
         self._sentinels = field.patterns()
+        units = field.unit_code.map if field.unit_code is not None else {}
+        self._convert = {code: compile_conversion(unit, point.unit) for code, unit in units.items()}
         labelled = point.kind in (PointKind.STATE, PointKind.CODE)
         self._labels = dict(field.map) if labelled else None
-        #: The code without a label that was rejected last, so that a device that keeps saying it is rejected once.
-        self._refused: Raw | None = None
+        #: What was rejected last, so that a device that keeps saying it is rejected once.
+        self._refused: object = None
 
-    def decode(self, words: Sequence[int], start: int, at: datetime) -> Reading | Rejection | None:
+    def companions(self) -> list[Companion]:
+        """The registers without which the value cannot be told."""
+        field = self._field
+        addresses = [field.decimals, field.unit_code.address if field.unit_code is not None else None]
+        return [Companion(self.point, self.table, address, self.place) for address in addresses if address is not None]
+
+    def decode(self, words: Sequence[int], start: int, at: datetime, told: Told) -> Reading | Rejection | None:
         """What the words of a block from register `start` on say at `at`; None: nothing new beyond a known rejection.
 
         A code without a label is rejected when it appears. A number that is none keeps the value NaN.
         """
-        raw = self._read(words, self.address - start)
+        first = self.address - start
+        if self._read is None:
+            return self._string(words[first : first + self.words], at)
+        raw = self._read(words, first)
         if self._labels is not None:
-            return self._label(raw, words[self.address - start : self.address - start + self.words], at)
-        value, point = self._scale(raw), self.point
+            return self._label(raw, words[first : first + self.words], at)
+        value = self._scale(raw)
+        if self._field.decimals is not None or self._convert:
+            finished = self._finished(value, told)
+            if not isinstance(finished, float):
+                return finished
+            value = finished
+        point = self.point
         verdict = of_value(value, raw=raw, low=point.low, high=point.high, sentinels=self._sentinels)
         return Reading(point.id, at, value, at, *verdict)
+
+    def _finished(self, value: float, told: Told) -> float | Rejection | None:
+        """The value with its point in place and in the point's unit, as the companions say."""
+        field = self._field
+        if field.decimals is not None:
+            decimals = told.get((self.table, field.decimals))
+            if decimals is None:  # it is refused, or its block was not answered: without it there is no value
+                return None
+            if decimals > _MOST_DECIMALS:
+                detail = f"its decimals, {self.table} register {field.decimals}, are {decimals}; 0 to 9 can be"
+                return self._rejected(Reason.UNPARSABLE, ("decimals", decimals), detail, [decimals])
+            value /= 10**decimals
+        if field.unit_code is not None:
+            code = told.get((self.table, field.unit_code.address))
+            if code is None:
+                return None
+            if code not in self._convert:
+                detail = f"{code} in register {field.unit_code.address} names no unit; add it to the map of unit_code"
+                return self._rejected(Reason.UNKNOWN_CODE, ("unit", code), detail, [code])
+            value = self._convert[code](value)
+        self._refused = None
+        return value
+
+    def _string(self, words: Sequence[int], at: datetime) -> Reading | Rejection | None:
+        text = read_string(self._field, words)
+        if text is None:
+            return self._rejected(Reason.UNPARSABLE, tuple(words), "no printable ASCII characters", words)
+        self._refused = None
+        return Reading(self.point.id, at, text, at)
 
     def _label(self, raw: Raw, words: Sequence[int], at: datetime) -> Reading | Rejection | None:
         """Without a map a code is its own label."""
@@ -51,29 +131,55 @@ class RegisterPoint:
         if label or verdict is not GOOD:
             self._refused = None
             return Reading(self.point.id, at, label or str(raw), at, *verdict)
-        return self._unknown(raw, words)
+        return self._rejected(Reason.UNKNOWN_CODE, raw, f"{raw} has no label; add it to the map of its register", words)
 
-    def _unknown(self, raw: Raw, words: Sequence[int]) -> Rejection | None:
-        if raw == self._refused:
+    def _rejected(self, reason: Reason, what: object, detail: str, words: Sequence[int]) -> Rejection | None:
+        if what == self._refused:
             return None
-        self._refused = raw
-        detail = f"{self.point.id}: {raw} has no label; add it to the map of its register"
-        return Rejection(self._place, Reason.UNKNOWN_CODE, detail, b"".join(word.to_bytes(2, "big") for word in words))
-
-    def illegal(self, cause: str) -> Rejection:
-        """The rejection of the point itself, whose registers the unit does not have."""
-        detail = (
-            f"{self.point.id}: {self.table} register {self.address} was refused with {cause}; "
-            "correct its address or table in the profile, or remove the point"
-        )
-        return Rejection(self._place, Reason.ILLEGAL_ADDRESS, detail)
+        self._refused = what
+        octets = b"".join(word.to_bytes(2, "big") for word in words)
+        return Rejection(self.place, reason, f"{self.point.id}: {detail}", octets)
 
 
-def compile_points(binding: Binding, bus: str, unit: int) -> list[RegisterPoint]:
-    """The decoders of all points of a device on `bus`."""
+def illegal(refused: RegisterPoint | Companion, cause: str) -> Rejection:
+    """The rejection of the point itself, whose registers the unit does not have."""
+    detail = (
+        f"{refused.point.id}: {refused.table} register {refused.address} was refused with {cause}; "
+        "correct its address or table in the profile, or remove the point"
+    )
+    return Rejection(refused.place, Reason.ILLEGAL_ADDRESS, detail)
+
+
+def compile_points(binding: Binding, bus: str, unit: int) -> list[RegisterPoint | Companion]:
+    """The decoders of all points of a device on `bus`, and the registers they need besides their own."""
     fields = ((binding.points[name], spec.register_field) for name, spec in binding.profile.points.items())
-    return [
+    points = [
         RegisterPoint(point, field, f"modbus:{bus}:{unit}:{field.address}")
         for point, field in fields
         if field is not None
     ]
+    return [*points, *(companion for point in points for companion in point.companions())]
+
+
+def decode_blocks(
+    answered: Sequence[tuple[Sequence[RegisterPoint | Companion], int, Sequence[int]]], at: datetime
+) -> tuple[list[Reading], list[Rejection]]:
+    """The readings of a poll, given the fields, the first register and the words of each block that was answered."""
+    told: dict[tuple[Table, int], int] = {
+        (field.table, field.address): words[field.address - start]
+        for fields, start, words in answered
+        for field in fields
+        if isinstance(field, Companion)
+    }
+    readings: list[Reading] = []
+    rejections: list[Rejection] = []
+    for fields, start, words in answered:
+        for field in fields:
+            if isinstance(field, Companion):
+                continue
+            decoded = field.decode(words, start, at, told)
+            if isinstance(decoded, Reading):
+                readings.append(decoded)
+            elif decoded is not None:
+                rejections.append(decoded)
+    return readings, rejections

@@ -6,9 +6,10 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.sensors.registers import RegisterField, compile_reader
+from daemon.sensors.register_readers import compile_reader
+from daemon.sensors.registers import RegisterField
 
-FORMATS = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "f32": ">f"}
+FORMATS = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "u64": ">Q", "s64": ">q", "f32": ">f", "f64": ">d"}
 #: Where each byte of the value travels.
 PLACES = {"ABCD": (0, 1, 2, 3), "DCBA": (3, 2, 1, 0), "BADC": (1, 0, 3, 2), "CDAB": (2, 3, 0, 1)}
 
@@ -17,21 +18,26 @@ whole = {
     "s16": st.integers(-(2**15), 2**15 - 1),
     "u32": st.integers(0, 2**32 - 1),
     "s32": st.integers(-(2**31), 2**31 - 1),
+    "u64": st.integers(0, 2**64 - 1),
+    "s64": st.integers(-(2**63), 2**63 - 1),
 }
 typed: st.SearchStrategy[tuple[str, float]] = st.one_of(
     *(st.tuples(st.just(kind), numbers) for kind, numbers in whole.items()),
     st.tuples(st.just("f32"), st.floats(width=32)),
+    st.tuples(st.just("f64"), st.floats()),
 )
 
 
 def travel(kind: str, order: str, value: float) -> list[int]:
     """The words in which a value travels, by struct and the place of each byte."""
     octets = struct.pack(FORMATS[kind], value)
-    if len(octets) == 2:
-        octets = octets[::-1] if order in {"BADC", "DCBA"} else octets
-    else:
-        octets = bytes(octets[place] for place in PLACES[order])
-    return list(struct.unpack(f">{len(octets) // 2}H", octets))
+    words = [octets[at : at + 2] for at in range(0, len(octets), 2)]
+    if len(octets) == 4:
+        words = [bytes(octets[place] for place in PLACES[order][at : at + 2]) for at in (0, 2)]
+    elif order != "ABCD":
+        words = [word[::-1] if order in {"BADC", "DCBA"} else word for word in words]
+        words = words[::-1] if order in {"CDAB", "DCBA"} else words
+    return [int.from_bytes(word, "big") for word in words]
 
 
 @given(typed, st.sampled_from(sorted(PLACES)), st.lists(st.integers(0, 65535), max_size=5))
