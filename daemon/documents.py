@@ -34,20 +34,25 @@ class Strict(BaseModel):
 
 _SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min|m|h|d)")
 _SPAN_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+#: Ten years: any moment plus such a span is a moment that datetime can still say.
+_LONGEST_SPAN_SECONDS = 3653 * 86400.0
 
 
 def parse_span(text: object) -> timedelta:
     """`90s`, `5min` (or `5m`), `1h30m`, `7d`, `250ms` as a timedelta.
 
     Raises:
-        ValueError: it is no such text; a bare number has no unit and is refused.
+        ValueError: it is no such text, or longer than ten years; a bare number has no unit and is refused.
     """
     if isinstance(text, timedelta):
         return text
     parts = _SPAN_PART.findall(text) if isinstance(text, str) else []
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is no span; write a number with its unit, such as 90s, 5min, 1h30m or 7d")
-    return timedelta(seconds=sum(float(number) * _SPAN_UNITS[unit] for number, unit in parts))
+    seconds = sum(float(number) * _SPAN_UNITS[unit] for number, unit in parts)
+    if seconds > _LONGEST_SPAN_SECONDS:
+        raise ValueError(f"{text!r} is longer than ten years; write a shorter span")
+    return timedelta(seconds=seconds)
 
 
 def format_span(span: timedelta) -> str:

@@ -30,11 +30,8 @@ from pydantic import Field, SecretStr
 
 from daemon.documents import Span, Strict
 from daemon.model import Retry
-from daemon.outputs.sink import ERRORS, Refused, Triage, why_unreachable
+from daemon.outputs.sink import ERRORS, UNTIL_MENDED, PeerUrl, Refused, Triage, retry_after, why_unreachable
 
-#: What needs a person is tried again this often, so that it mends itself once the person was there.
-UNTIL_MENDED = timedelta(minutes=1)
-_LONGEST_RETRY_AFTER = timedelta(minutes=5)
 #: The library's own name for milliseconds is a plain string that its annotations take for an enum.
 _MS = cast("WritePrecision", WritePrecision.MS)
 
@@ -42,11 +39,11 @@ _MS = cast("WritePrecision", WritePrecision.MS)
 class InfluxConfig(Strict):
     """Where time series go."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$", description="http://host:8086 or https://…")]
+    url: Annotated[PeerUrl, Field(description="http://host:8086 or https://…")]
     org: Annotated[str, Field(min_length=1)] = "precomplaint"
     bucket: Annotated[str, Field(min_length=1)] = "precomplaint"
     token: SecretStr | None = None
-    timeout: Span = timedelta(seconds=10)
+    timeout: Span = Field(default=timedelta(seconds=10), ge=timedelta(milliseconds=10))  # 0 would mean: for ever
     gzip: Annotated[
         Literal["auto", "always", "never"],
         Field(description="auto: only when the server stands elsewhere; on one machine it costs more than it saves"),
@@ -167,7 +164,7 @@ class InfluxSink:
             return _Refused(_POISON[status] or _said(error))
         if status >= 500 or status == 429:
             kind = "throttled" if status == 429 else "unavailable"
-            return self._kept(kind, f"{url}: the server is {kind} ({status})", _retry_after(error.retry_after))
+            return self._kept(kind, f"{url}: the server is {kind} ({status})", retry_after(error.retry_after))
         kind, advice = {
             401: ("unauthorized", f"the token is refused (401); set one that may write bucket {bucket}"),
             403: ("unauthorized", f"the token is refused (403); set one that may write bucket {bucket}"),
@@ -183,10 +180,3 @@ class InfluxSink:
 def _said(error: ApiException) -> str:
     text = error.message
     return (text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)).strip()[:500]
-
-
-def _retry_after(text: str | None) -> timedelta | None:
-    """Seconds as the header gives them; a date, which InfluxDB does not send, is left to the usual back-off."""
-    if text is None or not text.isdecimal():
-        return None
-    return min(timedelta(seconds=int(text)), _LONGEST_RETRY_AFTER)

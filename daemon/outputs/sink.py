@@ -11,16 +11,45 @@ import enum
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple, Protocol
+from datetime import datetime, timedelta
+from typing import Annotated, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
+from pydantic import AfterValidator, Field
 
 from daemon import telemetry
 from daemon.model import OrderStatus
 
 #: Counted by the adapters, where the class of an error is known.
 ERRORS = telemetry.counter("sink_errors_total", "Requests that a sink's peer did not take, by class.", "sink", "kind")
+
+
+#: What needs a person is tried again this often, so that it mends itself once the person was there.
+UNTIL_MENDED = timedelta(minutes=1)
+_LONGEST_RETRY_AFTER = timedelta(minutes=5)
+
+
+def _without_credentials(url: str) -> str:
+    if "@" in urlsplit(url).netloc:  # it would stand in the YAML, and in every log line that names the peer
+        raise ValueError("a url must not hold a user or password; remove them and write `token`")
+    return url
+
+
+#: Where a peer is, in configuration.
+PeerUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$"), AfterValidator(_without_credentials)]
+
+
+def retry_after(text: str | None) -> timedelta | None:
+    """What a Retry-After header asks for, cut at five minutes: a peer must not keep us away for a day.
+
+    Seconds only; a date, which our peers do not send, is left to the usual back-off.
+    """
+    if text is None or not text.isdecimal():
+        return None
+    if len(text) > 9:  # more than any clock holds
+        return _LONGEST_RETRY_AFTER
+    return min(timedelta(seconds=int(text)), _LONGEST_RETRY_AFTER)
 
 
 def why_unreachable(error: aiohttp.ClientError) -> str:

@@ -23,13 +23,20 @@ from pydantic import AfterValidator, Field, SecretStr
 from daemon.clock import to_whole_ms
 from daemon.documents import Span, Strict
 from daemon.model import OrderStatus, Reject, Retry
-from daemon.outputs.sink import ERRORS, Capability, Change, Changes, OpenTicket, why_unreachable
+from daemon.outputs.sink import (
+    ERRORS,
+    UNTIL_MENDED,
+    Capability,
+    Change,
+    Changes,
+    OpenTicket,
+    PeerUrl,
+    retry_after,
+    why_unreachable,
+)
 
 log = structlog.get_logger(__name__)
 
-#: What needs a person is tried again this often, so that it mends itself once the person was there.
-UNTIL_MENDED = timedelta(minutes=1)
-_LONGEST_RETRY_AFTER = timedelta(minutes=5)
 _NEVER = frozenset({400, 409, 413, 422})
 _STATUS = {
     "open": OrderStatus.SENT,
@@ -50,7 +57,7 @@ def _some_time(span: timedelta) -> timedelta:
 class TicketingConfig(Strict):
     """Where work orders go."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$", description="what stands before /v1/orders")]
+    url: Annotated[PeerUrl, Field(description="what stands before /v1/orders")]
     token: SecretStr | None = None
     timeout: Annotated[Span, AfterValidator(_some_time)] = timedelta(seconds=10)
     poll_interval: Annotated[Span, AfterValidator(_some_time)] = timedelta(seconds=10)
@@ -107,7 +114,7 @@ class TicketingSink:
         try:
             found = tuple(change for entry in answer["changes"] if (change := self._change(entry)) is not None)
             return Changes(str(answer["cursor"]), found)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             text = f"/v1/changes answers otherwise than the contract says: {error!r}"
             raise self._kept("unexpected", text, UNTIL_MENDED) from error
 
@@ -172,7 +179,7 @@ class TicketingSink:
             return self._kept("unauthorized", f"the token is refused ({status}); set a valid one", UNTIL_MENDED)
         if status == 429 or status >= 500:
             kind = "throttled" if status == 429 else "unavailable"
-            after = _retry_after(answer.headers.get("Retry-After"))
+            after = retry_after(answer.headers.get("Retry-After"))
             # a gateway in between that gave up waiting (502, 504) says nothing about what the service did
             return self._kept(kind, f"the service is {kind} ({status})", after, ambiguous=status >= 500)
         return self._kept("unexpected", f"answered {status}; check the url", UNTIL_MENDED)
@@ -180,10 +187,3 @@ class TicketingSink:
     def _kept(self, kind: str, message: str, after: timedelta | None, *, ambiguous: bool = False) -> Retry:
         ERRORS.labels(self.name, kind).inc()
         return Retry(f"{self.url}: {message}", after=after, ambiguous=ambiguous)
-
-
-def _retry_after(text: str | None) -> timedelta | None:
-    """Seconds as the contract gives them; a date is left to the usual back-off."""
-    if text is None or not text.isdecimal():
-        return None
-    return min(timedelta(seconds=int(text)), _LONGEST_RETRY_AFTER)

@@ -61,9 +61,9 @@ class MqttConfig(Strict):
     username: str | None = None
     password: SecretStr | None = None
     tls: MqttTls | None = None
-    keepalive: Span = timedelta(seconds=60)
+    keepalive: Span = Field(default=timedelta(seconds=60), ge=timedelta(seconds=1), le=timedelta(seconds=65535))
     #: Longest wait for the connection, and again for the broker's answer.
-    connect_timeout: Span = timedelta(seconds=10)
+    connect_timeout: Span = Field(default=timedelta(seconds=10), ge=timedelta(milliseconds=10))
     #: How long the broker keeps our session and its messages while we are away (version 5 only).
     session_expiry: Span = timedelta(days=7)
     #: Messages sent to us that may be unacknowledged (version 5 only); brokers treat it as a wish.

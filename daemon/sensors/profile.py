@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,6 +22,9 @@ from daemon.sensors.loop import Loop
 from daemon.sensors.payload import JsonField, Timestamp, check_topic
 from daemon.sensors.registers import RegisterField
 from daemon.units import canonical, convert, parse
+
+#: Of a span that something is done in again and again: with none at all nothing would ever be fresh, or polled in time.
+_SHORTEST = timedelta(milliseconds=10)
 
 
 class Words(Strict):
@@ -44,7 +47,7 @@ class PointSpec(Strict):
     #: Plausible range in the unit, ends included; outside it a reading is bad.
     range: tuple[float, float] | None = None
     #: The time between readings that the device promises.
-    interval: Span | None = None
+    interval: Annotated[Span, Field(ge=_SHORTEST)] | None = None
     #: `on_change`: it speaks only when it changes, and holds its state while its device is alive.
     report: Literal["interval", "on_change"] = "interval"
     #: A change of its value is committed at once.
@@ -157,7 +160,7 @@ class MqttPart(Strict):
 class ModbusPart(Strict):
     """How a device model wants to be polled."""
 
-    interval: Span = timedelta(seconds=5)
+    interval: Span = Field(default=timedelta(seconds=5), ge=_SHORTEST)
     #: Most registers in one request; the protocol's own limit is 125.
     max_block: int = Field(default=125, ge=2, le=125)
     #: Registers nobody asked for that may lie between two that are read in one request.
@@ -171,7 +174,7 @@ class Profile(Strict):
     profile: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: Words
     #: Device silent for longer: gone.
-    alive_within: Span
+    alive_within: Span = Field(ge=_SHORTEST)
     #: A reading whose source time lies further back at receipt is late.
     late_after: Span = timedelta(seconds=60)
     #: A source time further ahead than this is replaced by the time of receipt.

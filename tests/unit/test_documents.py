@@ -84,3 +84,10 @@ def test_a_span_without_a_unit_is_refused(text: object) -> None:
     """A bare number could be seconds or minutes: it is refused with an example."""
     with pytest.raises(ValueError, match="write a number with its unit"):
         parse_span(text)
+
+
+@pytest.mark.parametrize("text", ["4000d", "99999999999d", "1" * 400 + "d"])
+def test_a_span_beyond_all_calendars_is_a_fault(text: str) -> None:
+    """It is refused as a fault of the file; taken, it would end the daemon when it is added to a moment."""
+    with pytest.raises(ValueError, match="longer than ten years"):
+        parse_span(text)

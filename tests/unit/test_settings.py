@@ -143,3 +143,13 @@ def test_a_limit_of_a_point_that_the_profile_has_not_is_a_fault(site: Path) -> N
     (fault,) = faults(site)
     assert fault.startswith("assets.yaml:")
     assert "the profile 'pump-room-modbus' has no point 'pressure'; known: outlet_pressure, " in fault
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated(site: Path) -> None:
+    """It would stand in the YAML and in every log line that names the peer; the message does not say it either."""
+    change(site / "gateway.yaml", "http://127.0.0.1:8086", "http://admin:tr0ub4dor@127.0.0.1:8086")
+
+    (fault,) = faults(site)
+
+    assert "influx.url: a url must not hold a user or password" in fault
+    assert "tr0ub4dor" not in fault

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from daemon.model import Retry
-from daemon.outputs.influx import UNTIL_MENDED, InfluxConfig, InfluxSink
-from daemon.outputs.sink import Refused, Triage
+from daemon.outputs.influx import InfluxConfig, InfluxSink
+from daemon.outputs.sink import UNTIL_MENDED, Refused, Triage
 
 if TYPE_CHECKING:
     from tests.unit.outputs.conftest import InfluxServer

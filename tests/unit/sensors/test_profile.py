@@ -39,6 +39,7 @@ def test_shipped_profiles_load() -> None:
         ("x: {range: [3, 1], json: {path: a}}", "is upside down"),
         ("x: {json: {path: 'a..b'}}", "is no path"),
         ("x-y: {json: {path: a}}", "a name has letters, digits and _ only"),
+        ("x: {interval: 0s, json: {path: a}}", "interval: input should be greater than or equal to"),
     ],
 )
 def test_a_wrong_point_says_so(points: str, fault: str) -> None:
@@ -47,6 +48,13 @@ def test_a_wrong_point_says_so(points: str, fault: str) -> None:
         build(Profile, parse(f"{HEAD}points:\n  {points}\n", "p.yaml"))
 
     assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["alive_within: 0s", "modbus: {interval: 0s}", "modbus: {interval: 0.4ms}"])
+def test_a_span_of_nothing_is_refused_where_something_recurs(line: str) -> None:
+    """A poll each 0 s would end the daemon at every start; a device alive within 0 s would never be alive."""
+    with pytest.raises(ConfigError, match="should be greater than or equal to"):
+        build(Profile, parse(f"version: 1\nprofile: p\ntitle: {{zh: 甲, en: A}}\n{line}\n", "p.yaml"))
 
 
 @pytest.mark.parametrize(
