@@ -38,7 +38,7 @@ class Gathering:
     busy: float = 0.020
     #: Seconds when little arrives: a commit a message wears flash out.
     quiet: float = 0.250
-    #: Inputs in the last commit up to which the site counts as quiet.
+    #: Inputs and jobs in the last commit up to which the site counts as quiet: the receipts of a long outbox hurry.
     quiet_inputs: int = 2
     #: Inputs that end the wait.
     most: int = 2000
@@ -173,7 +173,7 @@ class Writer:
         return batch
 
     def _commit(self, batch: list[_Work]) -> int:
-        """One transaction; the number of inputs in it."""
+        """One transaction; the number of inputs and jobs in it."""
         inputs: list[Input] = []
         taken: list[Taken] = []
         for work in batch:
@@ -203,7 +203,7 @@ class Writer:
         self.commits_total += 1
         self.inputs_total += len(inputs)
         self._loop.call_soon_threadsafe(self._tell, batch, numbered)
-        return len(inputs)
+        return len(inputs) + sum(work.job is not None for work in batch)
 
     def _tell(self, batch: list[_Work], numbered: Sequence[tuple[int, Input]]) -> None:
         self._on_commit(numbered)
