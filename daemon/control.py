@@ -87,7 +87,10 @@ async def serving(path: Path, commands: Mapping[str, Command]) -> AsyncIterator[
             [f"{path}: no control socket can be made here: {what}; make its directory, or correct control_socket"]
         ) from error
     async with server:
-        yield
+        try:
+            yield
+        finally:
+            os.unlink(path)  # noqa: PTH108  Python does it from 3.13 on; it waits for nothing
 
 
 async def _execute(commands: Mapping[str, Command], line: bytes) -> dict[str, Any]:

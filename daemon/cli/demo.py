@@ -80,7 +80,12 @@ class Child:
         """
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "simulators", *arguments, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
+            *(sys.executable, "-m", "simulators", *arguments),
+            stdin=pipe,
+            stdout=pipe,
+            stderr=asyncio.subprocess.DEVNULL,
+            # a terminal's Ctrl-C goes to its whole group; we still have to ask them what came of it
+            start_new_session=True,
         )
         assert process.stdout is not None  # noqa: S101  it was asked for
         try:
