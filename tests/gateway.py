@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from daemon.store.db import FILE, reader
 from simulators import broker, influx, modbus_device, ticketing
 from simulators.modbus_server import HOLDING, ModbusServer
 from simulators.water import WaterState
-from tests.mqtt_peers import free_port, until
+from tests.mqtt_peers import free_port, need, until
 
 #: Seconds that a whole process may take on a busy machine.
 PATIENCE = 20.0
@@ -151,12 +151,14 @@ class Peers:
             stack = self._running[name] = contextlib.AsyncExitStack()
             port = self.ports[name]
             if name == "broker":
-                await stack.enter_async_context(broker.serving(port=port, directory=self.folder / "broker"))
+                need("mosquitto")  # the embedded broker has two ports, and forgets its sessions
+                serving = broker.serving(port=port, directory=self.folder / "broker", engine="mosquitto")
+                await stack.enter_async_context(serving)
             elif name == "pump":
                 await stack.enter_async_context(ModbusServer({1: self.registers}).serving(port))
             elif name == "influx":
-                serving = influx.serving(port=port, file=self.folder / "influx.log")
-                self.influx = await stack.enter_async_context(serving)
+                series = influx.serving(port=port, file=self.folder / "influx.log")
+                self.influx = await stack.enter_async_context(series)
             else:
                 orders = ticketing.serving(port=port, path=self.folder / "tickets.db")
                 self.ticketing = await stack.enter_async_context(orders)
@@ -168,8 +170,12 @@ class Peers:
 
     async def say(self, topic: str, *payloads: bytes | str) -> None:
         """Publish; returns when the broker has acknowledged."""
+        await self.say_all([(topic, payload) for payload in payloads])
+
+    async def say_all(self, messages: Iterable[tuple[str, bytes | str]]) -> None:
+        """Publish on several topics."""
         async with aiomqtt.Client("127.0.0.1", self.ports["broker"]) as client:
-            for payload in payloads:
+            for topic, payload in messages:
                 await client.publish(topic, payload, qos=1)
 
     def orders(self) -> list[dict[str, Any]]:
@@ -291,7 +297,7 @@ class Gateway:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "daemon", *arguments),
             **_PIPES,
-            env=_environment(config),
+            env=environment(config),
         )
         async with asyncio.timeout(PATIENCE):
             out, err = await process.communicate()
@@ -312,7 +318,7 @@ class Gateway:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=stack.enter_context(log.open("wb")),
-                env=_environment({"NOTIFY_SOCKET": "@" + address[1:]}),
+                env=environment({"NOTIFY_SOCKET": "@" + address[1:]}),
             )
             daemon = Daemon(process, log, self.state, service)
             try:
@@ -334,6 +340,7 @@ _PIPES: dict[str, Any] = {
 }
 
 
-def _environment(more: dict[str, str]) -> dict[str, str]:
+def environment(more: dict[str, str]) -> dict[str, str]:
+    """For a child that is to find this source tree."""
     root = str(Path(__file__).parent.parent)
     return {**os.environ, "PYTHONPATH": root, "COLUMNS": "200", **more}

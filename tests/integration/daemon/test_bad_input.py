@@ -10,6 +10,8 @@ import pytest
 
 from tests.gateway import Gateway, Peers, lift
 
+pytestmark = pytest.mark.integration
+
 BROKEN_YAML = "version: 1\nrules:\n  - id: [chain\n"
 BAD_PROFILE = """
 version: 1

@@ -6,9 +6,12 @@ from functools import partial
 from typing import Any
 
 import aiomqtt
+import pytest
 
 from tests.gateway import LIFT_POINTS, Daemon, Gateway, Peers, lift
 from tests.mqtt_peers import until
+
+pytestmark = pytest.mark.integration
 
 
 async def test_it_starts_without_its_peers_and_picks_them_up(gateway: Gateway, peers: Peers) -> None:
