@@ -46,6 +46,10 @@ def overridden(rule: RuleSpec, changes: Mapping[str, Any]) -> RuleSpec:
                 continue
             for inner, value in change.items():
                 faults.extend(_change(levels, inner, value, f"{key}.{inner}"))
+        elif key == "mode":
+            plain["mode"] = change
+            if change != "off":
+                faults.append(f"mode: {change!r} cannot be set for one asset; write off, or nothing")
         else:
             faults.extend(_change(plain["levels"], key, change, key))
     if not faults:

@@ -22,6 +22,7 @@ from daemon.documents import Document, Location, build, read
 from daemon.model import Asset, Catalogue, ConfigError, Device, Point
 from daemon.rules.limits import MisfitError, resolve
 from daemon.rules.overrides import overridden
+from daemon.rules.pace import TooShort, too_short
 from daemon.rules.predicates import Condition, Leaf, leaves
 from daemon.rules.rule import AppliesTo, LevelSpec, RuleFile, RuleSpec, WorkOrderSpec
 
@@ -100,7 +101,7 @@ class Ruleset:
                     continue
                 points, devices = parts[asset.id]
                 rule = overridden(spec, self.overrides.get((asset.id, spec.id), {}))
-                if all(_answers(leaf, points, devices) for leaf, _ in _questions(rule)):
+                if rule.mode != "off" and all(_answers(leaf, points, devices) for leaf, _ in _questions(rule)):
                     yield Binding(rule, asset, points, devices)
 
     def warnings(self) -> list[str]:
@@ -176,6 +177,19 @@ class _Checker:
                 yield f"{document.place((*place, misfit.key))}: {misfit.key}: {misfit}"
         for asset in assets:
             yield from self._override(rule, asset)
+        shown: set[tuple[Location, str]] = set()
+        for asset in assets:
+            if (asset.id, rule.id) not in self.overrides:
+                for found in self._too_short(rule, asset):
+                    if (found.place, found.point.name) not in shown:  # one asset stands for all of its kind
+                        shown.add((found.place, found.point.name))
+                        yield f"{document.place((*at, *found.place))}: {found.place[-1]}: {found.says}"
+
+    def _too_short(self, rule: RuleSpec, asset: Asset) -> Iterator[TooShort]:
+        """Spans that the asset's points are too slow for; nothing when the rule does not watch it."""
+        points, devices = self.parts[asset.id]
+        if rule.mode != "off" and all(_answers(leaf, points, devices) for leaf, _ in _questions(rule)):
+            yield from too_short(rule, points)
 
     def _unknown_assets(self, rule: RuleSpec, document: Document, at: Location) -> Iterator[str]:
         known = [asset.id for asset in self.catalogue.assets]
@@ -204,6 +218,7 @@ class _Checker:
             return
         for leaf, _ in _questions(changed):
             yield from (f"{place}: {misfit.key}: {misfit}" for misfit in self._misfits(leaf, [asset]))
+        yield from (f"{place}: {found.place[-1]}: {found.says}" for found in self._too_short(changed, asset))
 
     def _misfits(self, leaf: Leaf, assets: list[Asset]) -> Iterator[MisfitError]:
         for asset in assets:

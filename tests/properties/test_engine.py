@@ -53,7 +53,7 @@ _BASE = """
 """, """
     mixed
     levels:
-      - {level: II, when: {any: [{not: {point: t, at_most: 40 °C}}, {point: free, outside: [-5 mm, 5 mm]}]}, for: 7s}
+      - {level: II, when: {any: [{not: {point: t, at_most: 40 °C}}, {point: free, outside: [-5 mm, 5 mm]}]}, for: 20s}
     no_data: normal
 """, """
     missing

@@ -1,0 +1,69 @@
+"""Whether a rule's sensors are fast enough for it: found at load, not in the night it was needed.
+
+A `for` asks for an unbroken stretch of readings, a window for a number made of several. With less than two intervals
+in it there is one reading or none, so what looks like fifteen minutes of low pressure is a single value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+from daemon.documents import Location, format_span
+from daemon.model import Point
+from daemon.rules.predicates import Compare, Leaf, Stale, Swing, leaves
+from daemon.rules.rule import RuleSpec
+
+#: How many intervals of its slowest point a span must have.
+_FEWEST = 2
+
+
+class TooShort(NamedTuple):
+    """A span of a rule that a point is too slow for."""
+
+    #: Where in the rule the span stands.
+    place: Location
+    point: Point
+    #: What is wrong, and what to do.
+    says: str
+
+
+def too_short(rule: RuleSpec, points: Mapping[str, Point]) -> Iterator[TooShort]:
+    """Every hold and window of the rule that is shorter than two intervals of a point it looks at.
+
+    Points that speak on change or promise no interval are not judged: nothing is known of their pace.
+    """
+    for n, rung in enumerate(rule.levels):
+        for leaf, place in leaves(rung.when, ("levels", n, "when")):
+            if rung.hold and not isinstance(leaf, Stale):
+                yield from _judged(rule, points, leaf, rung.hold, ("levels", n, "for"))
+            yield from _windows(rule, points, leaf, place)
+        if rung.clear is not None and rung.clear.when is not None:
+            for leaf, place in leaves(rung.clear.when, ("levels", n, "clear", "when")):
+                yield from _windows(rule, points, leaf, place)
+    if rule.unless is not None:
+        for leaf, place in leaves(rule.unless, ("unless",)):
+            yield from _windows(rule, points, leaf, place)
+
+
+def _windows(rule: RuleSpec, points: Mapping[str, Point], leaf: Leaf, place: Location) -> Iterator[TooShort]:
+    if isinstance(leaf, Compare) and leaf.over is not None:
+        yield from _judged(rule, points, leaf, leaf.over, (*place, "over"))
+    elif isinstance(leaf, Swing):
+        yield from _judged(rule, points, leaf, leaf.within, (*place, "within"))
+
+
+def _judged(
+    rule: RuleSpec, points: Mapping[str, Point], leaf: Leaf, span: timedelta, place: Location
+) -> Iterator[TooShort]:
+    point = points.get(leaf.point or "")
+    if point is None or point.on_change or point.interval is None or span >= _FEWEST * point.interval:
+        return
+    least, interval = format_span(_FEWEST * point.interval), format_span(point.interval)
+    says = (
+        f"the rule {rule.id!r} looks at {point.id} over {format_span(span)}, but that point promises a reading only "
+        f"every {interval}; write `{place[-1]}: {least}` or longer, switch the rule off for this asset "
+        f"(overrides: {{{rule.id}: {{mode: off}}}}), fit a faster sensor, or correct its `interval`"
+    )
+    yield TooShort(place, point, says)
