@@ -405,6 +405,8 @@ class WorkOrder:
     #: `pre_complaint`.
     type: str
     title: Text
+    #: Why it fired: the condition, the numbers, the limits and the hold.
+    explanation: Text
     cause: Text
     consequence: Text
     steps: tuple[Text, ...]

@@ -28,6 +28,7 @@ from daemon.model import (
     Transition,
 )
 from daemon.rules.engine import Engine
+from daemon.rules.explain import explain
 from daemon.rules.schema import Ruleset, RuleSpec
 from daemon.store import outbox
 from daemon.store.journal import Journal, fingerprint
@@ -132,10 +133,15 @@ class Pipeline:
         )
         origin = evidence.Origin(self.ruleset.catalogue.site, asset, self.ledger.id, self.ruleset.hash)
         template = self._templates.get(transition.rule) or instrument.template(transition.rule)
-        order = evidence.draft(transition, template, origin, alarm.no, at)
+        order = evidence.draft(transition, template, self._explain(transition), origin, alarm.no, at)
         document = evidence.document(order)
         self.ledger.add_order(order, document)
         outbox.add(self.db, order.key, OutboxAction.CREATE, document, at)
+
+    def _explain(self, transition: Transition) -> Text:
+        assert self.ruleset is not None  # noqa: S101  as above
+        rule = self.ruleset.rule_for(transition.rule, transition.asset)
+        return explain(transition, rule) if rule is not None else Text(transition.detail, transition.detail)
 
     def _settle(self, seq: int, item: Input) -> None:
         """After a reload or restart: the ledger says which alarms are open, the engine which are still watched."""

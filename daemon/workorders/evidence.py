@@ -36,7 +36,9 @@ class Origin:
     rules_hash: str
 
 
-def draft(transition: Transition, template: Template, origin: Origin, alarm_no: int, at: datetime) -> WorkOrder:
+def draft(
+    transition: Transition, template: Template, explanation: Text, origin: Origin, alarm_no: int, at: datetime
+) -> WorkOrder:
     """The order for an alarm that has just become active; `at` is site time, from which its deadline runs."""
     return WorkOrder(
         key=order_key(origin.site.id, transition, origin.ledger_id, alarm_no),
@@ -51,6 +53,7 @@ def draft(transition: Transition, template: Template, origin: Origin, alarm_no: 
         category=template.category,
         type=template.type,
         title=template.title,
+        explanation=explanation,
         cause=template.cause,
         consequence=template.consequence,
         steps=template.steps,
@@ -77,6 +80,7 @@ def document(order: WorkOrder) -> dict[str, Any]:
         "category": order.category,
         "type": order.type,
         "title": words(order.title),
+        "explanation": words(order.explanation),
         "cause": words(order.cause),
         "consequence": words(order.consequence),
         "steps": [words(step) for step in order.steps],

@@ -57,6 +57,7 @@ class Order(_Body):
     category: Literal["facility", "service", "safety"]
     type: Literal["pre_complaint", "incident", "instrument"]
     title: Text
+    explanation: Text | None = None
     cause: Text
     consequence: Text
     steps: list[Text]

@@ -76,7 +76,7 @@ def _card(order: Record, lang: str, now: datetime, zone: ZoneInfo) -> str:
         f"<h2>{escape(order['title'][lang])}</h2>"
         f'<p class="place">{escape(place)} <code>{escape(order["asset"])}</code>{households} {late}</p>'
         f"{_evidence(order, words, zone)}"
-        f"<dl><dt>{words.cause}</dt><dd>{escape(order['cause'][lang])}</dd>"
+        f"{_why(order, words, lang)}<dl><dt>{words.cause}</dt><dd>{escape(order['cause'][lang])}</dd>"
         f"<dt>{words.consequence}</dt><dd>{escape(order['consequence'][lang])}</dd></dl>"
         f"{_steps(order, words, lang)}{_notes(order, words, lang, zone)}{_done_by(order, words, zone)}"
         f"{_buttons(order, words, lang)}"
@@ -114,6 +114,12 @@ def _evidence(order: Record, words: Words, zone: ZoneInfo) -> str:
 def _breakable(name: str) -> str:
     """Let a long name break after its underscores and dots, and nowhere else."""
     return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
+
+
+def _why(order: Record, words: Words, lang: str) -> str:
+    """Orders of other gateways may come without an explanation."""
+    why = order.get("explanation")
+    return f"<dl><dt>{words.why}</dt><dd>{escape(why[lang])}</dd></dl>" if why else ""
 
 
 def _steps(order: Record, words: Words, lang: str) -> str:

@@ -31,6 +31,7 @@ class Words:
     left: str
     over: str
     late: str
+    why: str
     cause: str
     consequence: str
     steps: str
@@ -63,6 +64,7 @@ WORDS = {
         left="剩 {} 响应",
         over="已超时 {}",
         late="事后发现",
+        why="触发依据",
         cause="可能原因",
         consequence="后果",
         steps="处置步骤",
@@ -93,6 +95,7 @@ WORDS = {
         left="respond in {}",
         over="overdue by {}",
         late="seen late",
+        why="Why it fired",
         cause="Probable cause",
         consequence="Consequence",
         steps="First steps",

@@ -42,6 +42,7 @@ def test_the_order_carries_its_evidence(tmp_path: Path) -> None:
     assert order.respond_by - order.created_at == at(900) - T0
     assert [(o["point"], o["value"]) for o in document["observed"]] == [("lift-1.room_temp", 50.0)]
     assert "45" in document["observed"][0]["limit"]
+    assert document["explanation"]["zh"] == "条件已持续 20s：lift-1.room_temp = 50 °C，高于 45 °C"
     assert document["rules_hash"] == ruleset(tmp_path).hash
 
 
