@@ -120,6 +120,11 @@ class Watch:
                 return False
         return True
 
+    def look_again(self) -> None:
+        """Have it take a step at the next reading of each of its points, whatever that says."""
+        for point in self.points:
+            point.again = True
+
     # --- what makes it move --------------------------------------------------------------------------------
 
     def step(self, received: datetime, seen: datetime, at: datetime | None = None) -> None:

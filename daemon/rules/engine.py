@@ -52,8 +52,9 @@ class Engine:
         #: Site time of the latest input.
         self._seen = EPOCH
         self._out: list[Transition] = []
-        #: Watches in which a hold is running: only for these a message is looked at before it is applied.
-        self._waiting: dict[Watch, None] = {}
+        #: Watches in which a hold is running, by the points they look at: only for these a message is looked at before
+        #: it is applied.
+        self._waiting: dict[str, set[Watch]] = {}
 
     # --- inputs --------------------------------------------------------------------------------------------
 
@@ -109,7 +110,7 @@ class Engine:
                 watch.inherit(before_it, at, at)
             self._guarded(watch, at, watch.step, at, at, at)
         self._deadlines.run(at)
-        self._waiting = {watch: None for watch in self._watches.values() if watch.waiting}
+        self._note_all()
         out, self._out = self._out, []
         return out
 
@@ -146,18 +147,33 @@ class Engine:
         """Let a watch move; what goes wrong in it stays in it."""
         if watch.faulted:
             return
+        waited, told = watch.waiting, len(self._out)
         try:
             move(*args, **more)
         except Exception as error:  # noqa: BLE001  one bad rule must not stop the site
             self._failed(watch, error, at)
-        if watch.waiting:
-            self._waiting[watch] = None
-        else:
-            self._waiting.pop(watch, None)
+        if len(self._out) > told:
+            watch.look_again()  # what it has become may judge the same readings otherwise
+        if watch.waiting is not waited:
+            self._note(watch)
+
+    def _note(self, watch: Watch) -> None:
+        """Remember where it waits, or forget it."""
+        for point in watch.points:
+            there = self._waiting.setdefault(point.decl.id, set())
+            (there.add if watch.waiting else there.discard)(watch)
+            if not there:
+                del self._waiting[point.decl.id]
+
+    def _note_all(self) -> None:
+        self._waiting.clear()
+        for watch in self._watches.values():
+            if watch.waiting:
+                self._note(watch)
 
     def _failed(self, watch: Watch, error: Exception, at: datetime) -> None:
         watch.fault(f"{type(error).__name__}: {error}", at, self._seen)
-        self._waiting.pop(watch, None)
+        self._note(watch)
 
     def _ran_out(self, watch: Watch, level: Level, seen: datetime) -> None:
         self._guarded(watch, seen, watch.run_out, level, seen)
@@ -170,26 +186,30 @@ class Engine:
         newest: dict[Watch, datetime] = {}
         torn: dict[Watch, datetime] = {}
         for reading in item.readings:
-            point = self._site.points.get(reading.point)
-            at = min(reading.at, reading.received_at)
-            if point is None or at < point.at or not usable(point, reading.value, reading.quality):
+            watches = self._waiting.get(reading[0])
+            if watches is None:
                 continue
-            for watch in point.watches:
-                if watch in self._waiting:
-                    newest[watch] = max(at, newest.get(watch, at))
-                    if point.gap_before(at):
-                        torn[watch] = min(point.at + (point.fresh_for or _MS), torn.get(watch, at))
-        ready = sorted(
+            point = self._site.points[reading[0]]
+            at = min(reading.at, reading.received_at)
+            if at < point.at or not usable(point, reading.value, reading.quality):
+                continue
+            gap = point.gap_before(at)
+            for watch in watches:
+                newest[watch] = max(at, newest.get(watch, at))
+                if gap:
+                    torn[watch] = min(point.at + (point.fresh_for or _MS), torn.get(watch, at))
+        ready = [
             (rung.end, watch.key, rung.level, watch)
             for watch, at in newest.items()
             for rung in watch.rungs
             if rung.waiting and rung.end <= min(at, torn.get(watch, at))
-        )
-        for _, _, level, watch in ready:
+        ]
+        for _, _, level, watch in sorted(ready):
             self._ran_out(watch, level, item.at)
-        for watch, lost_at in torn.items():
+        for watch in sorted(torn, key=lambda watch: watch.key):
             if watch.waiting:
-                self._guarded(watch, item.at, watch.broken, lost_at + _MS, item.at)
+                self._guarded(watch, item.at, watch.broken, torn[watch] + _MS, item.at)
+                watch.look_again()
 
     # --- over restarts -------------------------------------------------------------------------------------
 
@@ -222,7 +242,7 @@ class Engine:
             self._site.load(saved["site"])  # after the watches: windows keep whether they stand still
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise ValueError(f"the snapshot cannot be read: {error!r}") from error
-        self._waiting = {watch: None for watch in self._watches.values() if watch.waiting}
+        self._note_all()
         self._out.clear()
 
     def adopt(self, open_alarms: Iterable[Alarm]) -> Sequence[Transition]:
@@ -240,10 +260,12 @@ class Engine:
             known.add(watch.key)
             if not watch.open:
                 watch.reopen(alarm.level, alarm.data, late=False)
+                watch.look_again()
         for watch in self._watches.values():
             if watch.open and watch.key not in known:
                 watch.forget()
-        self._waiting = {watch: None for watch in self._watches.values() if watch.waiting}
+                watch.look_again()
+        self._note_all()
         return orphans
 
 

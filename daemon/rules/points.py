@@ -24,8 +24,8 @@ class PointState:
     """
 
     __slots__ = (
-        "at", "decl", "device", "fresh", "fresh_for", "known", "late", "numeric", "quality", "quiet", "received",
-        "silences", "timer", "type", "value", "watches", "windows",
+        "again", "at", "decl", "device", "fresh", "fresh_for", "known", "late", "numeric", "quality", "quiet",
+        "received", "silences", "timer", "type", "value", "watches", "windows",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +48,8 @@ class PointState:
         #: The value may be relied on. Kept up by deadlines, so that conditions need no arithmetic.
         self.fresh = False
         self.late = False
+        #: Its rules look again at the next reading, even one that says the same.
+        self.again = True
         self.quality = Quality.GOOD
         self.windows: dict[str, Window | Swing] = {}
         #: The rules on assets that look at it, in their order.

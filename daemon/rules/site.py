@@ -20,6 +20,7 @@ Touch = Callable[[Iterable[Watch], datetime, datetime], None]
 #: More than any sensor can mean; beyond it, sums over windows would lose their last digits.
 HUGE = 1e15
 BAD = Quality.BAD
+LATE = Reason.LATE
 
 
 class SiteState:
@@ -48,8 +49,8 @@ class SiteState:
             if point is None:
                 continue
             _, source_at, value, received_at, quality, reason = reading
-            # a device's clock may run ahead; nothing has happened in the future
-            source_at = min(source_at, received_at)
+            if received_at < source_at:  # noqa: PLR1730  min() takes twice the time
+                source_at = received_at  # a device's clock may run ahead; nothing has happened in the future
             if source_at < point.at:
                 continue  # older than what is known: it rewinds nothing
             if quality is BAD or value.__class__ is not point.type or (point.numeric and not -HUGE < value < HUGE):
@@ -60,8 +61,13 @@ class SiteState:
             point.at = source_at
             point.received = at
             point.quality = quality
-            point.late = reason is Reason.LATE
+            late = reason is LATE
+            same = value == point.value and late is point.late and point.fresh and not point.again
+            point.late = late
             point.value = value
+            if same and not point.windows and not point.quiet:
+                continue  # whoever looks here has seen it so
+            point.again = False
             if not point.fresh:
                 self._wake(point, at, touched)
             if point.windows:
@@ -188,6 +194,7 @@ class SiteState:
         """Drop what none of the watches looks at, and tell each point who looks at it, in order."""
         for one in self.points.values():
             one.watches.clear()
+            one.again = True
         for other in self.silences.values():
             other.watches.clear()
         windows: set[tuple[str, str]] = set()
@@ -268,5 +275,6 @@ def _load_point(point: PointState, saved: list[Any]) -> None:
     if point.type is float:
         point.value = float(point.value)
     point.at, point.received, point.quality = from_ms(at), from_ms(received), Quality(quality)
+    point.again = True
     for key, window in windows.items():
         point.windows[key].load(window)
