@@ -8,9 +8,11 @@ emit ─> Writer (gathers, one thread) ─> Pipeline.process ─> journal.append
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+import orjson
 import structlog
 
 from daemon.commitpoints import reached
@@ -19,6 +21,7 @@ from daemon.model import (
     Asset,
     Cause,
     Command,
+    Disposition,
     Input,
     OutboxAction,
     Reload,
@@ -81,13 +84,15 @@ class Pipeline:
 
     # --- rules -------------------------------------------------------------------------------------------
 
-    def _step(self, item: Input) -> Sequence[Transition]:
-        if type(item) is not Reload:
-            return self.engine.step(item)
-        expired = self.engine.step(item)
+    def _step(self, item: Input) -> Iterable[Transition]:
+        return self.engine.step(item) if type(item) is not Reload else self._take_up(item)
+
+    def _take_up(self, item: Reload) -> Iterator[Transition]:
+        """One by one: what has run out by now is decided under the rules under which it ran out."""
+        yield from self.engine.step(item)
         ruleset = self._read_ruleset(item.rules_hash)
         self._use(ruleset)
-        return [*expired, *self.engine.reload(ruleset, item.at)]
+        yield from self.engine.reload(ruleset, item.at)
 
     def _use(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
@@ -133,7 +138,7 @@ class Pipeline:
         )
         origin = evidence.Origin(self.ruleset.catalogue.site, asset, self.ledger.id, self.ruleset.hash)
         template = self._templates.get(transition.rule) or instrument.template(transition.rule)
-        order = evidence.draft(transition, template, self._explain(transition), origin, alarm.no, at)
+        order = evidence.draft(transition, template, self._explain(transition), origin, alarm, at)
         document = evidence.document(order)
         self.ledger.add_order(order, document)
         outbox.add(self.db, order.key, OutboxAction.CREATE, document, at)
@@ -149,14 +154,19 @@ class Pipeline:
         faulted = self.engine.faulted
         kept: list[Alarm] = []
         for alarm in self.ledger.open_alarms():
-            rule = instrument.watched_rule(alarm)
-            if rule is not None:
-                if (rule, alarm.asset) not in faulted:
+            watched = instrument.watched_rule(alarm)
+            if watched is not None:
+                if (watched, alarm.asset) not in faulted:
                     self._decide(seq, item, instrument.mended(alarm, item.at))
             elif alarm.rule not in instrument.GATEWAY:
                 kept.append(alarm)
         for orphan in self.engine.adopt(kept):
             self._decide(seq, item, orphan)
+        for alarm in self.ledger.open_alarms():
+            rule = self._rules.get(alarm.rule)
+            if alarm.disposition is Disposition.WITHHELD_SHADOW and rule is not None and rule.mode != "shadow":
+                for restated in self.engine.restate(alarm.rule, alarm.asset, item.at):
+                    self._decide(seq, item, restated)
 
     def _follow(self, seq: int, item: TicketUpdate | Command) -> None:
         if type(item) is TicketUpdate:
@@ -166,7 +176,7 @@ class Pipeline:
             return
         assert type(item) is Command  # noqa: S101  the caller let nothing else through
         if item.name == "acknowledge":
-            done = item.target.isdigit() and self.ledger.acknowledge(int(item.target), item.user)
+            done = self.ledger.acknowledge(item.target, item.user)
             self.ledger.audit(item.at, item.user, "acknowledge", item.target, item.reason if done else "no such alarm")
         elif item.name in {"fault", "mended"} and item.target in instrument.GATEWAY and self.ruleset is not None:
             self._note_gateway(seq, item, self.ruleset.catalogue.site.id)
@@ -199,7 +209,7 @@ class Pipeline:
 
     def _replay(self, item: Input) -> None:
         try:
-            self._step(item)
+            deque(self._step(item), maxlen=0)
         except UnreadableRulesetError as error:
             log.warning("ruleset_unreadable", error=str(error), advice="timers since then start anew")
         except Exception as error:
@@ -207,21 +217,35 @@ class Pipeline:
             raise
 
     def _restore_snapshot(self) -> int:
-        """The journal row up to which the engine's state is there; 0 when there is no usable snapshot."""
-        latest = self.journal.latest_snapshot()
-        if latest is None:
-            return 0
+        """The journal row up to which the engine's state is there; 0 when no snapshot is usable."""
+        snapshots = self.journal.snapshots()
+        for kept in snapshots:
+            try:
+                ruleset = self._read_ruleset(kept.rules_hash)
+                self.engine = Engine()
+                self.engine.reload(ruleset, kept.at)
+                self.engine.restore(orjson.loads(kept.state))
+            except ValueError as error:
+                log.warning("snapshot_unreadable", seq=kept.seq, reason=str(error))
+                continue
+            self._use(ruleset)
+            self._snapshot_at = kept.at
+            return kept.seq
+        if snapshots:
+            self._rebuild(snapshots[-1].rules_hash)
+        return 0
+
+    def _rebuild(self, rules_hash: str) -> None:
+        """Begin before the oldest row. The Reload that it stood under may be gone: rows before a snapshot make room."""
+        log.warning("snapshot_rebuilt", advice="the engine is rebuilt from the journal, as far as it reaches back")
+        self.engine = Engine()
         try:
-            ruleset = self._read_ruleset(latest.rules_hash)
-            self.engine.reload(ruleset, latest.at)
-            self.engine.restore(latest.state)
-        except ValueError as error:
-            log.warning("snapshot_rebuilt", reason=str(error), advice="the engine is rebuilt from the journal")
-            self.engine = Engine()
-            return 0
+            ruleset = self._read_ruleset(rules_hash)
+        except UnreadableRulesetError as error:
+            log.warning("ruleset_unreadable", error=str(error), advice="timers start anew")
+            return
+        self.engine.reload(ruleset, self.journal.first_at())
         self._use(ruleset)
-        self._snapshot_at = latest.at
-        return latest.seq
 
     def _read_ruleset(self, rules_hash: str) -> Ruleset:
         try:

@@ -114,7 +114,7 @@ class Watch:
                 if verdict is not True or rung.late or rung.blind:
                     return False
             elif rung.phase is Phase.HOLDING:
-                if verdict is not True or self.unless is not None or any(point.late for point in self.points):
+                if verdict is not True or rung.late or self.unless is not None or any(p.late for p in self.points):
                     return False
             elif rung.phase is Phase.CLEARING or verdict is True or (verdict is None and self.no_data != "unknown"):
                 return False
@@ -187,6 +187,10 @@ class Watch:
             self._tell(old.state, self.state, Cause.RULE_CHANGED, at, seen, ())
         elif old.state is AlarmState.PENDING:
             self._tell(old.state, AlarmState.NORMAL, Cause.RULE_CHANGED, at, seen, ())
+
+    def restate(self, at: datetime, seen: datetime) -> None:
+        """Say how it stands, under a rule whose words have changed."""
+        self._tell(self.state, self.state, Cause.RULE_CHANGED, at, seen, [rung for rung in self.rungs if rung.on])
 
     def reopen(self, level: Level, data: DataState, *, late: bool) -> None:
         """Have an active alarm, as the ledger or the rule before says."""

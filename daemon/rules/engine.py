@@ -21,6 +21,7 @@ from daemon.model import (
     AlarmState,
     Cause,
     DataState,
+    Disposition,
     Input,
     Level,
     Observation,
@@ -111,6 +112,14 @@ class Engine:
             self._guarded(watch, at, watch.step, at, at, at)
         self._deadlines.run(at)
         self._note_all()
+        out, self._out = self._out, []
+        return out
+
+    def restate(self, rule: str, asset: str, at: datetime) -> Sequence[Transition]:
+        """An open alarm as it stands, with its numbers: for when its order is decided anew. Nothing when it is none."""
+        watch = self._watches.get(f"{rule}|{asset}")
+        if watch is not None and watch.open:
+            self._guarded(watch, at, watch.restate, at, self._seen)
         out, self._out = self._out, []
         return out
 
@@ -259,7 +268,7 @@ class Engine:
                 continue
             known.add(watch.key)
             if not watch.open:
-                watch.reopen(alarm.level, alarm.data, late=False)
+                watch.reopen(alarm.level, alarm.data, late=alarm.disposition is Disposition.WITHHELD_LATE)
                 watch.look_again()
         for watch in self._watches.values():
             if watch.open and watch.key not in known:

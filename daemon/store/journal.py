@@ -48,7 +48,8 @@ class Snapshot(NamedTuple):
     seq: int
     at: datetime
     rules_hash: str
-    state: dict[str, Any]
+    #: JSON, unread: what an older program wrote may be anything.
+    state: bytes
 
 
 def encode(item: Input) -> tuple[str, bytes]:
@@ -217,10 +218,15 @@ class Journal:
         self._db.execute(_SQL["snapshot"], (self.last_seq, to_ms(at), int(state["version"]), rules_hash, body))
         self._db.execute(_SQL["prune_snapshots"])
 
-    def latest_snapshot(self) -> Snapshot | None:
-        """What a restart begins with."""
-        row = self._db.execute(_SQL["latest_snapshot"]).fetchone()
-        return Snapshot(row[0], from_ms(row[1]), row[2], orjson.loads(row[3])) if row else None
+    def snapshots(self) -> list[Snapshot]:
+        """What a restart may begin with, the newest first."""
+        rows = self._db.execute(_SQL["snapshots"])
+        return [Snapshot(seq, from_ms(at), rules_hash, bytes(body)) for seq, at, rules_hash, body in rows]
+
+    def first_at(self) -> datetime:
+        """Site time of the oldest row that is left; of the newest ever when none is."""
+        (ms,) = self._db.execute(_SQL["first_at"]).fetchone()
+        return self.last_at if ms is None else from_ms(ms)
 
     def after(self, seq: int) -> Iterator[tuple[int, Input]]:
         """Every row after `seq`, oldest first."""

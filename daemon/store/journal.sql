@@ -56,9 +56,13 @@ ON CONFLICT (fingerprint) DO UPDATE SET count = count + 1, at = excluded.at, err
 INSERT INTO snapshot (seq, at, version, rules_hash, body) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (seq) DO UPDATE SET at = excluded.at, version = excluded.version, rules_hash = excluded.rules_hash, body = excluded.body
 
--- name: latest_snapshot
--- What a restart begins with.
-SELECT seq, at, rules_hash, body FROM snapshot ORDER BY seq DESC LIMIT 1
+-- name: snapshots
+-- What a restart may begin with, the newest first.
+SELECT seq, at, rules_hash, body FROM snapshot ORDER BY seq DESC
+
+-- name: first_at
+-- Site time of the oldest row.
+SELECT (SELECT at FROM journal ORDER BY seq LIMIT 1)
 
 -- name: prune_snapshots
 -- Two are kept: the newest, and one to fall back on.

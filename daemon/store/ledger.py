@@ -128,13 +128,14 @@ class Ledger:
         """Note where the ticket stands; False when no such order is known."""
         return self._db.execute(_SQL["update_order"], (status, to_ms(at), by, key)).rowcount == 1
 
-    def acknowledge(self, no: int, user: str) -> bool:
-        """An operator has seen the alarm; False when it is not open."""
-        changed = self._db.execute(_SQL["acknowledge"], (user, no)).rowcount == 1
-        for alarm in list(self._open.values()):
-            if alarm.no == no:
-                self._reread(alarm.rule, alarm.asset, no)
-        return changed
+    def acknowledge(self, number: str, user: str) -> bool:
+        """An operator has seen the alarm of that number; False when none that is open has it."""
+        for alarm in self._open.values():
+            if str(alarm.no) == number:
+                self._db.execute(_SQL["acknowledge"], (user, alarm.no))
+                self._reread(alarm.rule, alarm.asset, alarm.no)
+                return True
+        return False
 
     def audit(self, at: datetime, user: str, action: str, target: str, detail: str) -> None:
         """Append to the audit."""

@@ -27,7 +27,7 @@ UPDATE alarm SET state = ?, level = ?, data = ?, disposition = ?, cleared_at = ?
 
 -- name: acknowledge
 -- An operator has seen it.
-UPDATE alarm SET acknowledged_by = ? WHERE no = ? AND state != 'cleared'
+UPDATE alarm SET acknowledged_by = ? WHERE no = ?
 
 -- name: add_transition
 -- A change with its numbers.

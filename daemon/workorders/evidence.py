@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from daemon.model import Asset, Observed, Site, Text, Transition, WorkOrder
+from daemon.model import Alarm, Asset, Observed, Site, Text, Transition, WorkOrder
 from daemon.workorders.policy import LATE_AFTER, order_key
 from daemon.workorders.sla import RESPOND_WITHIN
 
@@ -37,12 +37,15 @@ class Origin:
 
 
 def draft(
-    transition: Transition, template: Template, explanation: Text, origin: Origin, alarm_no: int, at: datetime
+    transition: Transition, template: Template, explanation: Text, origin: Origin, alarm: Alarm, at: datetime
 ) -> WorkOrder:
-    """The order for an alarm that has just become active; `at` is site time, from which its deadline runs."""
+    """The order for an alarm that needs one now; `at` is site time, from which its deadline runs.
+
+    The alarm may have been active for long: its order was withheld until now.
+    """
     return WorkOrder(
-        key=order_key(origin.site.id, transition, origin.ledger_id, alarm_no),
-        alarm_no=alarm_no,
+        key=order_key(origin.site.id, transition, origin.ledger_id, alarm.no),
+        alarm_no=alarm.no,
         site=origin.site.id,
         building=origin.asset.building,
         asset=origin.asset.id,
@@ -59,11 +62,11 @@ def draft(
         steps=template.steps,
         basis=template.basis,
         households=origin.asset.households,
-        active_at=transition.at,
+        active_at=alarm.active_at,
         created_at=at,
         respond_by=at + RESPOND_WITHIN[transition.level],
         observed=transition.observed,
-        late=transition.late or transition.seen_at - transition.at > LATE_AFTER,
+        late=transition.late or transition.seen_at - alarm.active_at > LATE_AFTER,
     )
 
 

@@ -27,6 +27,7 @@ class Why(enum.StrEnum):
     NOT_ACTIVE = "not_active"
     ACTIVATED = "activated"
     SHADOW = "shadow"
+    SHADOW_ENDED = "shadow_ended"
     LATE = "late"
     BORNE_OUT = "borne_out"
     ALREADY_OPEN = "already_open"
@@ -62,8 +63,9 @@ def plan(transition: Transition, alarm: Alarm | None, *, shadow: bool, open_late
         if transition.late and not open_late:
             return Decision(Action.NOTHING, Disposition.WITHHELD_LATE, Why.LATE)
         return Decision(Action.OPEN, Disposition.OWN_ORDER, Why.ACTIVATED)
-    if alarm.disposition is Disposition.WITHHELD_LATE and transition.cause is Cause.CONFIRMED:
-        return Decision(Action.OPEN, Disposition.OWN_ORDER, Why.BORNE_OUT)
+    released = _released(transition, alarm, shadow=shadow)
+    if released is not None:
+        return Decision(Action.OPEN, Disposition.OWN_ORDER, released)
     kept = alarm.disposition
     if alarm.disposition is not Disposition.OWN_ORDER:
         return Decision(Action.NOTHING, kept, Why.WITHOUT_ORDER)
@@ -74,6 +76,15 @@ def plan(transition: Transition, alarm: Alarm | None, *, shadow: bool, open_late
     if transition.cause in {Cause.DATA_LOST, Cause.DATA_BACK}:
         return Decision(Action.UPDATE, kept, Why.DATA_CHANGED)
     return Decision(Action.NOTHING, kept, Why.ALREADY_OPEN)
+
+
+def _released(transition: Transition, alarm: Alarm, *, shadow: bool) -> Why | None:
+    """Why an order that was withheld is to go out now; None when it is not."""
+    if alarm.disposition is Disposition.WITHHELD_LATE and transition.cause is Cause.CONFIRMED:
+        return Why.BORNE_OUT
+    if alarm.disposition is Disposition.WITHHELD_SHADOW and not shadow and transition.after is not AlarmState.CLEARED:
+        return Why.SHADOW_ENDED
+    return None
 
 
 def order_key(site: str, transition: Transition, ledger_id: str, alarm_no: int) -> str:

@@ -5,7 +5,20 @@ from pathlib import Path
 import orjson
 import pytest
 
-from daemon.model import AlarmState, Command, Disposition, Level, OrderStatus, Reload, TicketUpdate
+from daemon.model import (
+    AlarmState,
+    Cause,
+    Command,
+    DataState,
+    Disposition,
+    Level,
+    OrderStatus,
+    Quality,
+    Reason,
+    Reload,
+    TicketUpdate,
+    Transition,
+)
 from daemon.pipeline import Pipeline
 from daemon.store import ledger, outbox
 from daemon.store.db import connect
@@ -205,3 +218,90 @@ def test_a_rule_that_fails_is_an_alarm_of_its_own_until_a_reload(tmp_path: Path)
     process(spine, [Reload(at(3), rules.hash)])
     assert [a.rule for a in ledger.open_alarms(spine.db)] == ["chain"]
     assert [action for _, action in actions(spine)] == ["create", "create", "recover"]
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "²", "٣", "-1", "", "one"])
+def test_an_alarm_number_that_is_none_is_audited_and_harms_nobody(tmp_path: Path, number: str) -> None:
+    """A slip of a finger in `acknowledge` must not end the daemon."""
+    spine = pipeline(ruleset(tmp_path))
+
+    process(spine, [Command(at(1), "acknowledge", number, "wang", "seen")])
+
+    assert spine.db.execute("SELECT target, detail FROM audit").fetchall() == [(number, "no such alarm")]
+
+
+def test_a_hold_that_ends_at_the_reload_speaks_in_the_words_of_its_own_rule(tmp_path: Path) -> None:
+    """What ran out before the new rules came is decided by the rules under which it ran out."""
+    spine = pipeline(ruleset(tmp_path))
+    process(spine, [said(s, "lift-1", room_temp=50.0) for s in (0, 10)])
+    fewer = ruleset(tmp_path, RULES.replace("id: hot", "id: warm"))
+    spine.journal.add_ruleset(fewer.hash, fewer.to_json(), at(25))
+
+    process(spine, [Reload(at(25), fewer.hash)])
+
+    (order,) = ledger.orders(spine.db, 9)
+    assert (order.rule, order.document["title"]["en"]) == ("hot", "Machine room hot")
+    assert order.document["rules_hash"] != fewer.hash
+
+
+def test_a_rule_that_leaves_shadow_sends_somebody_for_its_open_alarm(tmp_path: Path) -> None:
+    """Withheld is decided again when the mute ends: the chain is open still, so an order goes out at the reload."""
+    shadow = ruleset(tmp_path, RULES.replace("applies_to: {kind: lift}", "applies_to: {kind: lift}\n    mode: shadow"))
+    spine = pipeline(shadow)
+    process(spine, [said(1, "lift-1", safety_chain="open")])
+    real = ruleset(tmp_path)
+    spine.journal.add_ruleset(real.hash, real.to_json(), at(5))
+
+    process(spine, [Reload(at(5), real.hash)])
+    process(spine, [said(6, "lift-1", safety_chain="closed")])
+
+    assert [action for _, action in actions(spine)] == ["create", "recover"]
+    (alarm,) = ledger.recent_alarms(spine.db, 9)
+    assert (alarm.disposition, alarm.active_at) == (Disposition.OWN_ORDER, at(1))
+    (order,) = ledger.orders(spine.db, 9)
+    assert order.document["active_at"] == "2026-11-21T22:26:41.000Z"
+
+
+def test_without_a_readable_snapshot_the_rules_of_the_day_are_found_all_the_same(tmp_path: Path) -> None:
+    """After an upgrade, when the row of the last reload has made room: timers come from the rows that are left."""
+    file = tmp_path / "state.db"
+    spine = pipeline(ruleset(tmp_path), file)
+    process(spine, [tick(100)])
+    process(spine, [said(200, "lift-1", room_temp=50.0)])
+    spine.db.execute("UPDATE snapshot SET body = CAST(? AS BLOB)", (b'{"version": 999}',))
+    spine.db.execute("DELETE FROM journal WHERE kind = 'r'")
+    spine.db.close()
+
+    again = Pipeline(connect(file))
+
+    assert again.restore() == 2
+    process(again, [said(210, "lift-1", room_temp=50.0), tick(220)])
+    assert [a.active_at for a in ledger.open_alarms(again.db)] == [at(220)]
+
+
+def test_news_that_came_late_is_borne_out_after_a_restart_without_a_snapshot_too(tmp_path: Path) -> None:
+    """The ledger remembers that the order was withheld for being late; readings in time open it."""
+    file = tmp_path / "state.db"
+    spine = pipeline(ruleset(tmp_path), file)
+    spine.ledger.add_alarm(
+        Transition("chain", "lift-1", AlarmState.NORMAL, AlarmState.ACTIVE, Level.I, DataState.GOOD,
+                   Cause.CONDITION_HELD, at(1), at(1), late=True),
+        Disposition.WITHHELD_LATE,
+    )  # fmt: skip
+    spine.db.close()
+
+    again = Pipeline(connect(file))
+    again.restore()
+    process(again, [tick(2), said(3, "lift-1", safety_chain="open")])
+
+    assert [action for _, action in actions(again)] == ["create"]
+
+
+def test_late_news_borne_out_during_the_hold_is_no_longer_late(tmp_path: Path) -> None:
+    """A reading in time came before the hold was over: at its end somebody is sent, without waiting for another."""
+    spine = pipeline(ruleset(tmp_path, RULES.replace("equals: open}}", "equals: open}, for: 20s}")))
+    late = said(1, "lift-1", safety_chain="open")
+    old = [r._replace(at=at(-600), quality=Quality.SUSPECT, reason=Reason.LATE) for r in late.readings]
+    process(spine, [late._replace(readings=tuple(old)), said(5, "lift-1", safety_chain="open"), tick(30)])
+
+    assert [a.disposition for a in ledger.open_alarms(spine.db)] == [Disposition.OWN_ORDER]
