@@ -24,9 +24,10 @@ from daemon.outputs.influx import InfluxConfig
 from daemon.outputs.ticketing import TicketingConfig
 from daemon.rules.schema import Ruleset
 from daemon.rules.schema import load as load_rules
+from daemon.sensors.codes import Words
 from daemon.sensors.modbus import ModbusConfig
 from daemon.sensors.mqtt import MqttConfig
-from daemon.sensors.profile import Binding, PointLimits, Profile, Words, load_profiles, make_points
+from daemon.sensors.profile import Binding, PointLimits, Profile, load_profiles, make_points
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _REFERENCE = re.compile(r"^\$\{(cred|file|env):([^}]+)\}$")
@@ -358,8 +359,7 @@ class _Placement:
         self._bindings[spec.source].append(Binding(device, profile, spec.address, points))
 
     def _check_address(self, profile: Profile, spec: DeviceSpec, place: Location) -> None:
-        topics = profile.mqtt.topics if profile.mqtt is not None else ("{unit}",)
-        wanted = set(re.findall(r"\{(\w+)\}", " ".join(topics)))
+        wanted = set(profile.address_parts)
         for name in sorted(wanted - set(spec.address)):
             self._fault(place, f"the profile {profile.profile!r} needs `address: {{{name}: …}}`")
         unit = spec.address.get("unit", 0)

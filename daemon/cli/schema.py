@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from daemon.backtest.rule_test import TestFile
 from daemon.rules.rule import RuleFile
+from daemon.sensors.codes import CodeFile
 from daemon.sensors.profile import Profile
 from daemon.settings import Assets, Gateway
 
@@ -16,6 +17,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "gateway": Gateway,
     "assets": Assets,
     "profile": Profile,
+    "codes": CodeFile,
     "rules": RuleFile,
     "rule-tests": TestFile,
 }

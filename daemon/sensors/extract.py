@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
-from daemon.model import BadPayload, Point, PointKind, Quality, Reading, Reason
-from daemon.sensors.payload import JsonField, Steps, Timestamp, join_path, split_path
+from daemon.model import BadPayload, ConfigError, Point, PointKind, Quality, Reading, Reason
+from daemon.sensors.codes import CodeTable
+from daemon.sensors.payload import JsonField, Steps, join_path
 from daemon.sensors.quality import of_value
 
 _LONGEST_LABEL = 64
@@ -39,10 +39,18 @@ class Read(Protocol):
         ...
 
 
-def compile_field(point: Point, field: JsonField) -> Read:
-    """Make the reader of one field: everything that does not depend on the message is decided here, once."""
-    steps = split_path(field.path)
-    key = steps[-1] if steps else None
+def compile_field(point: Point, field: JsonField, key: str | int | None) -> Read:
+    """Make the reader of one field: everything that does not depend on the message is decided here, once.
+
+    Raises:
+        ConfigError: the code table that the field names has not been found for it.
+    """
+    if isinstance(field.codes, str):
+        raise ConfigError([f"point {point.id}: the code table {field.codes!r} is not known"])
+    if field.codes is not None and field.contains is not None:
+        return _coded_membership(point.id, key, field.codes, field.contains)
+    if field.codes is not None:
+        return _coded(point.id, key, field.codes)
     if field.contains is not None:
         return _membership(point.id, key, field.contains)
     if point.kind in (PointKind.STATE, PointKind.CODE):
@@ -111,9 +119,45 @@ def _membership(point_id: str, key: str | int | None, member: int | str) -> Read
         if raw is None:
             return None
         if type(raw) is not list:
-            raise BadPayload(Reason.WRONG_TYPE, f"an array is expected, not {_kind_of(raw)}")
+            raise BadPayload(Reason.WRONG_TYPE, f"an array is expected, not {kind_of(raw)}")
         label = "yes" if member in raw else "no"
         return new(Reading, (point_id, at, label, received_at, quality, reason))
+
+    return read
+
+
+def _codes(raw: object, digits: int) -> list[str]:
+    """One code or an array of them, as the table writes them."""
+    return [to_text(code).zfill(digits) for code in (raw if type(raw) is list else [raw])]
+
+
+def _coded(point_id: str, key: str | int | None, table: CodeTable) -> Read:
+    labels, digits, none = table.labels, table.digits, table.none
+
+    def read(get: Get, at: datetime, quality: Quality, reason: Reason, received_at: datetime) -> Reading | None:
+        raw = get(key)
+        if raw is None:
+            return None
+        codes = _codes(raw, digits)
+        for code in codes:
+            if code not in labels:
+                raise BadPayload(Reason.UNKNOWN_CODE, f"{code[:_LONGEST_LABEL]!r} is no code of the table")
+        label = next((label for code, label in labels.items() if code in codes), none)
+        return Reading(point_id, at, label, received_at, quality, reason)
+
+    return read
+
+
+def _coded_membership(point_id: str, key: str | int | None, table: CodeTable, member: int | str) -> Read:
+    wanted = {code for code, label in table.labels.items() if label == member}
+    digits = table.digits
+
+    def read(get: Get, at: datetime, quality: Quality, reason: Reason, received_at: datetime) -> Reading | None:
+        raw = get(key)
+        if raw is None:
+            return None
+        label = "no" if wanted.isdisjoint(_codes(raw, digits)) else "yes"
+        return Reading(point_id, at, label, received_at, quality, reason)
 
     return read
 
@@ -129,7 +173,7 @@ def to_number(raw: object) -> float:
     if type(raw) is str and len(raw) <= _LONGEST_NUMBER and "_" not in raw:
         with contextlib.suppress(ValueError):
             return float(raw)
-    raise BadPayload(Reason.WRONG_TYPE, f"a number is expected, not {_kind_of(raw)}")
+    raise BadPayload(Reason.WRONG_TYPE, f"a number is expected, not {kind_of(raw)}")
 
 
 def to_text(raw: object) -> str:
@@ -145,10 +189,11 @@ def to_text(raw: object) -> str:
         return "true" if raw else "false"
     if type(raw) is float:
         return str(int(raw)) if raw.is_integer() and abs(raw) < 1e15 else repr(raw)
-    raise BadPayload(Reason.WRONG_TYPE, f"a label is expected, not {_kind_of(raw)}")
+    raise BadPayload(Reason.WRONG_TYPE, f"a label is expected, not {kind_of(raw)}")
 
 
-def _kind_of(raw: object) -> str:
+def kind_of(raw: object) -> str:
+    """What a JSON value is, in words."""
     match raw:
         case None:
             return "null"
@@ -178,7 +223,7 @@ def follow(root: object, steps: Steps) -> object:
             return None
         else:
             wanted = "an object" if type(step) is str else "an array"
-            raise BadPayload(Reason.WRONG_TYPE, f"{join_path(steps[:n])} is {_kind_of(node)}, {wanted} is expected")
+            raise BadPayload(Reason.WRONG_TYPE, f"{join_path(steps[:n])} is {kind_of(node)}, {wanted} is expected")
     return node
 
 
@@ -205,32 +250,4 @@ def getter(root: object, steps: Steps, around: type[dict[Any, Any] | list[Any]] 
     if node is None and steps:
         return None
     wanted = "an object" if around is dict else "an array"
-    raise BadPayload(Reason.WRONG_TYPE, f"{join_path(steps)} is {_kind_of(node)}, {wanted} is expected")
-
-
-def compile_timestamp(spec: Timestamp, site_zone: ZoneInfo) -> Callable[[object], datetime | None]:
-    """Make the reader of a message's own time; it gives None when there is none that can be understood."""
-    steps = split_path(spec.path)
-    zone = ZoneInfo(spec.zone) if spec.zone else site_zone
-    factor = 1000.0 if spec.format == "unix_s" else 1.0
-
-    def unix(root: object) -> datetime | None:
-        try:
-            found = follow(root, steps)
-            ms = found if type(found) is int and factor == 1.0 else round(to_number(found) * factor)
-            return datetime.fromtimestamp(ms / 1000, UTC)
-        except (BadPayload, ValueError, OverflowError, OSError):
-            return None
-
-    def iso(root: object) -> datetime | None:
-        try:
-            found = follow(root, steps)
-            if type(found) is not str:
-                return None
-            at = datetime.fromisoformat(found)
-            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=zone).astimezone(UTC)
-        except (BadPayload, ValueError, OverflowError):
-            return None
-        return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-    return iso if spec.format == "iso" else unix
+    raise BadPayload(Reason.WRONG_TYPE, f"{join_path(steps)} is {kind_of(node)}, {wanted} is expected")

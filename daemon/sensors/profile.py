@@ -15,27 +15,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from daemon.documents import Span, Strict, build, read
+from daemon.documents import Document, Span, Strict, build, read
 from daemon.model import ConfigError, Device, Point, PointKind
-from daemon.model import Text as ModelText
+from daemon.sensors.codes import CodeTable, Words, load_tables
 from daemon.sensors.loop import Loop
-from daemon.sensors.payload import JsonField, Timestamp, check_topic
+from daemon.sensors.messages import MqttPart
+from daemon.sensors.payload import NAMED, JsonField
 from daemon.sensors.registers import RegisterField
 from daemon.units import canonical, convert, parse
 
 #: Of a span that something is done in again and again: with none at all nothing would ever be fresh, or polled in time.
 _SHORTEST = timedelta(milliseconds=10)
-
-
-class Words(Strict):
-    """The same words in Chinese and in English."""
-
-    zh: str
-    en: str
-
-    def text(self) -> ModelText:
-        """As the dictionary has it."""
-        return ModelText(self.zh, self.en)
 
 
 class PointSpec(Strict):
@@ -131,32 +121,6 @@ class PointLimits(Strict):
         return ends
 
 
-class Presence(Strict):
-    """The topic on which a device, or its last will, says whether it is there."""
-
-    topic: str
-    #: Payloads, compared as they are.
-    online: str = "true"
-    offline: str = "false"
-
-    _topic = field_validator("topic")(check_topic)
-
-
-class MqttPart(Strict):
-    """Where a device model publishes."""
-
-    #: Patterns with named parts (`lifts/{lift}/status`); `+` and `#` are allowed too.
-    topics: tuple[str, ...] = Field(min_length=1)
-    presence: Presence | None = None
-    #: Where the message tells its own time; without it the time of receipt counts.
-    timestamp: Timestamp | None = None
-
-    @field_validator("topics")
-    @classmethod
-    def _topics(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_topic(topic) for topic in topics)
-
-
 class ModbusPart(Strict):
     """How a device model wants to be polled."""
 
@@ -227,6 +191,34 @@ class Profile(Strict):
             found._check_loop(name, points[name])  # noqa: SLF001  a copy of ourselves
         return found
 
+    @model_validator(mode="after")
+    def _fields_fit(self) -> Self:
+        if self.mqtt is None:
+            return self
+        for name, spec in self.points.items():
+            field = spec.json_field
+            if field is None:
+                continue
+            if field.topic is not None and field.topic not in self.mqtt.topics:
+                raise ValueError(f"point {name!r}: {field.topic!r} is none of the profile's topics")
+            if self.mqtt.payload == "text" and field.path != "$":
+                raise ValueError(f"point {name!r}: a text payload has one value, at path $")
+            if field.when_absent is not None and field.marker is None and self.mqtt.when is None:
+                raise ValueError(f"point {name!r}: when_absent needs a marker that tells which messages have the field")
+        if self.mqtt.history is not None and (odd := sorted(set(self.mqtt.history.points) - set(self.points))):
+            raise ValueError(f"history: no point is named {odd[0]!r}")
+        return self
+
+    @property
+    def address_parts(self) -> tuple[str, ...]:
+        """What the address of a device of this model must name."""
+        if self.mqtt is None:
+            return ("unit",)
+        inside = self.mqtt.records.parts if self.mqtt.records else ()
+        fields = (s.json_field.path for s in self.points.values() if s.json_field)
+        named = (name for path in fields for name in NAMED.findall(path))
+        return tuple(dict.fromkeys((*self.mqtt.topic_parts, *inside, *named)))
+
 
 @dataclass(frozen=True, slots=True)
 class Binding:
@@ -263,15 +255,19 @@ def make_points(profile: Profile, device: Device) -> dict[str, Point]:
 def load_profiles(paths: Iterable[Path]) -> dict[str, Profile]:
     """Read profiles, one a file; the result is keyed by their names.
 
+    Code tables are found in the directory `codes` beside any of the files.
+
     Raises:
         ConfigError: every fault of every file, two files of one name among them.
     """
+    paths = sorted(paths)
+    tables = load_tables(file for folder in {path.parent for path in paths} for file in folder.glob("codes/*.yaml"))
     found: dict[str, Profile] = {}
     faults: list[str] = []
-    for path in sorted(paths):
+    for path in paths:
         try:
             document = read(path)
-            profile = build(Profile, document)
+            profile = with_tables(build(Profile, document), document, tables)
         except ConfigError as error:
             faults += error.faults
             continue
@@ -282,3 +278,33 @@ def load_profiles(paths: Iterable[Path]) -> dict[str, Profile]:
     if faults:
         raise ConfigError(faults)
     return found
+
+
+def with_tables(profile: Profile, document: Document, tables: Mapping[str, CodeTable]) -> Profile:
+    """The profile with the code tables that its fields name.
+
+    Raises:
+        ConfigError: a table that nobody has defined, or a `contains` that is no label of it.
+    """
+    points: dict[str, PointSpec] = {}
+    faults: list[str] = []
+    for name, spec in profile.points.items():
+        field = spec.json_field
+        if field is None or field.codes is None:
+            continue
+        place = ("points", name, "json")
+        table = tables.get(field.codes) if isinstance(field.codes, str) else field.codes
+        if table is None:
+            known = ", ".join(sorted(tables)) or "none"
+            faults.append(
+                f"{document.place((*place, 'codes'))}: no code table is named {field.codes!r}; known: {known}"
+            )
+        elif field.contains is not None and field.contains not in table.labels.values():
+            known = ", ".join(dict.fromkeys(table.labels.values()))
+            what = f"{field.contains!r} is no label of the code table; known: {known}"
+            faults.append(f"{document.place((*place, 'contains'))}: {what}")
+        else:
+            points[name] = spec.model_copy(update={"json_field": field.model_copy(update={"codes": table})})
+    if faults:
+        raise ConfigError(faults)
+    return profile.model_copy(update={"points": {**profile.points, **points}})
