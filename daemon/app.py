@@ -21,10 +21,10 @@ from typing import Any
 
 import structlog
 
-from daemon import __version__, control, settings
+from daemon import __version__, control
 from daemon.clock import SiteClock
 from daemon.disk import DiskGuard
-from daemon.model import Command, ConfigError, Input, Observation, Reload, Tick
+from daemon.model import Command, Input, Observation, Tick
 from daemon.outputs.dispatcher import Dispatcher, Effort
 from daemon.outputs.forwarder import Forwarder, Pace
 from daemon.outputs.influx import InfluxSink
@@ -32,6 +32,7 @@ from daemon.outputs.line import LineProtocol
 from daemon.outputs.reconcile import reconcile
 from daemon.outputs.ticketing import TicketingSink
 from daemon.pipeline import Pipeline
+from daemon.rules_in_force import RulesInForce
 from daemon.sensors.modbus import ModbusBus
 from daemon.sensors.mqtt import MqttSource
 from daemon.sensors.source import Source
@@ -53,13 +54,14 @@ class App:
     """The daemon: holds what runs, and as little behaviour of its own as can be."""
 
     writer: Writer
+    rules: RulesInForce
     forwarder: Forwarder
     pipeline: Pipeline
     clock: SiteClock
 
     def __init__(self, configuration: Configuration, path: Path) -> None:
         """Compose for a configuration; `path` is where a reload reads it again."""
-        self.configuration = configuration
+        self._begun_with = configuration
         #: Values that arrived since the start, rejected ones among them.
         self.received = 0
         self.rejected = 0
@@ -69,6 +71,11 @@ class App:
         self._file = configuration.state_dir / FILE
         self._manager = ServiceManager()
         self._stop = asyncio.Event()
+
+    @property
+    def configuration(self) -> Configuration:
+        """As it was read last."""
+        return self.rules.configuration if self.ready else self._begun_with
 
     def stop(self) -> None:
         """Begin an orderly end."""
@@ -96,13 +103,16 @@ class App:
         held.enter_context(control.exclusive(state_dir))
         held.enter_context(self._signals())
         progress = held.enter_context(Progress(state_dir))
-        self.clock = SiteClock(not_before=progress.at, on_step=_report_step)
-        opened = open_db(state_dir, self.clock.now())
+        opened = open_db(state_dir, SiteClock(not_before=progress.at).now())
         held.callback(opened.db.close)
         self.pipeline = Pipeline(opened.db, not_before_seq=progress.seq)
+        # the progress file is never flushed: after a power cut the journal may know of a later time
+        known_at = max(progress.at, self.pipeline.journal.last_at)
+        self.clock = SiteClock(not_before=known_at, on_step=_report_step)
         replayed = self.pipeline.restore()
         log.info("store_opened", file=str(self._file), replayed=replayed, ledger=self.pipeline.ledger.id)
         self.writer = Writer(self.pipeline, on_commit=self._committed, progress=progress)
+        self.rules = RulesInForce(self.configuration, self._path, self.pipeline, self.writer, self.clock)
         try:
             await self._outputs()
         finally:
@@ -116,17 +126,6 @@ class App:
                 self.rejected += len(item.rejections)
         self.forwarder.offer(numbered)
         self.dispatcher.wake()
-
-    async def _load_rules(self) -> None:
-        """Make the rules of the configuration the rules in force; unchanged ones keep their timers."""
-        await self.writer.emit([Tick(self.clock.now())], urgent=True)
-        ruleset = self.configuration.ruleset
-        if self.pipeline.ruleset is not None and self.pipeline.ruleset.hash == ruleset.hash:
-            return
-        now = self.clock.now()
-        await self.writer.run(lambda _: self.pipeline.journal.add_ruleset(ruleset.hash, ruleset.to_json(), now))
-        await self.writer.emit([Reload(now, ruleset.hash)], urgent=True)
-        log.info("rules_loaded", rules=len(ruleset.rules), hash=ruleset.hash)
 
     # --- outputs -----------------------------------------------------------------------------------------
 
@@ -157,7 +156,7 @@ class App:
                 max_size=gateway.store.max_size,
                 reserve=gateway.store.reserve,
             )
-            await self._load_rules()
+            await self.rules.take_up()
             _calm_collector()
             sources = list(self._build_sources())
             async with (
@@ -265,32 +264,19 @@ class App:
             "orders": counted["orders"],
             "outbox": deliveries._asdict(),
             "rules": {
-                "hash": self.configuration.ruleset.hash,
+                "hash": self.rules.hash,
                 "faulted": [f"{rule} on {asset}" for rule, asset in self.pipeline.engine.faulted],
             },
             "store": {
                 "taking": self.disk.taking,
                 "evicted": self.disk.rows_evicted,
+                "lost": self.disk.rows_lost,
                 "commits": self.writer.commits_total,
             },
         }
 
     async def _reload(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Read the rules again; a bad file leaves what runs running.
-
-        Raises:
-            ConfigError: the new configuration has faults.
-            ValueError: more than rules has changed, or the daemon is only just starting.
-        """
-        if not self.ready:
-            raise ValueError("still starting, with the rules that are on disk; ask again")
-        new = await asyncio.to_thread(settings.load, self._path)
-        old = self.configuration
-        if (new.catalogue, new.bindings, new.gateway) != (old.catalogue, old.bindings, old.gateway):
-            raise ValueError("assets, profiles or gateway.yaml have changed as well: restart to take them up")
-        self.configuration = new
-        await self._load_rules()
-        return {"rules": len(new.ruleset.rules), "hash": new.ruleset.hash}
+        return await self.rules.reload()
 
     async def _acknowledge(self, arguments: dict[str, Any]) -> dict[str, Any]:
         target, user, reason = (str(arguments.get(name, "")) for name in ("alarm", "user", "reason"))
@@ -299,16 +285,6 @@ class App:
         await self.writer.emit([Command(self.clock.now(), "acknowledge", target, user, reason)], urgent=True)
         return {"acknowledged": target}
 
-    async def _reload_by_signal(self) -> None:
-        try:
-            done = await self._reload({})
-        except ConfigError as error:
-            log.error("reload_refused", faults=error.faults, advice="the old rules go on")  # noqa: TRY400  told whole
-        except ValueError as error:
-            log.error("reload_refused", error=str(error), advice="the old rules go on")  # noqa: TRY400  told whole
-        else:
-            log.info("reloaded", **done)
-
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         """SIGTERM and SIGINT end, SIGHUP reloads."""
@@ -316,7 +292,10 @@ class App:
         reloads: set[asyncio.Task[None]] = set()
 
         def reload() -> None:
-            task = loop.create_task(self._reload_by_signal(), name="reload")
+            if not self.ready:
+                log.warning("reload_refused", error="still starting, with the rules that are on disk")
+                return
+            task = loop.create_task(self.rules.reload_by_signal(), name="reload")
             reloads.add(task)
             task.add_done_callback(reloads.discard)
 

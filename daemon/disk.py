@@ -54,7 +54,10 @@ class DiskGuard:
         self._free = free
         self._room = asyncio.Event()
         self._room.set()
+        #: Journal rows deleted to make room, and those of them that no sink had taken.
         self.rows_evicted = 0
+        self.rows_lost = 0
+        self._losing = False
 
     @property
     def taking(self) -> bool:
@@ -68,10 +71,7 @@ class DiskGuard:
 
     async def look(self) -> None:
         """Make room where the bound is passed, and open or close the way in."""
-        evicted = await self._run_job(partial(room.keep_below, most=self._max_size))
-        if evicted.rows:
-            self.rows_evicted += evicted.rows
-            log.warning("telemetry_evicted", rows=evicted.rows, unforwarded=evicted.unforwarded)
+        await self._evict()
         free = self._free(self._directory)
         taking = free >= self._reserve
         if taking is self._told:
@@ -87,6 +87,21 @@ class DiskGuard:
         wish = "mended" if taking else "fault"
         detail = f"{free >> 20} MiB free, {self._reserve >> 20} MiB are kept in reserve"
         await self._emit([Command(self._clock.now(), wish, "gateway.disk_full", "gateway", detail)], urgent=True)
+
+    async def _evict(self) -> None:
+        """Piece by piece until the file is below its bound, or nothing may go: more may have come than one piece."""
+        lost = 0
+        while (evicted := await self._run_job(partial(room.keep_below, most=self._max_size))).rows:
+            self.rows_evicted += evicted.rows
+            lost += evicted.unforwarded
+        self.rows_lost += lost
+        if bool(lost) is not self._losing:
+            self._losing = bool(lost)
+            if lost:
+                advice = "bring the time-series database back, or raise store.max_size"
+                log.error("telemetry_lost", rows=lost, reason="evicted before any sink had it", advice=advice)
+            else:
+                log.info("telemetry_kept", lost=self.rows_lost)
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""

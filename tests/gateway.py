@@ -46,7 +46,7 @@ rules:
   - id: hot
     title: {zh: 机房过热, en: Machine room hot}
     applies_to: {kind: lift}
-    levels: [{level: I, when: {point: room_temp, above: 45 °C}, for: 3s}]
+    levels: [{level: I, when: {point: room_temp, above: 45 °C}, for: 20s}]
     basis: test
     cause: {zh: 风机, en: fan}
     consequence: {zh: 停梯, en: stops}

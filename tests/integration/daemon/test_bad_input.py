@@ -37,8 +37,8 @@ points:
         ),
         (
             "rules/own.yaml",
-            "above: 45 °C}, for: 3s",
-            "above: 45 MPa}, for: 3s",
+            "above: 45 °C}, for: 20s",
+            "above: 45 MPa}, for: 20s",
             [r"rules/own\.yaml:15:\d+: .*MPa.*°C"],
         ),
         (

@@ -34,7 +34,7 @@ async def test_a_reload_keeps_what_has_not_changed(gateway: Gateway, peers: Peer
         await peers.say("lifts/L1/status", lift(at=began, room=50.0))
         before = (await daemon.received(LIFT_POINTS))["rules"]["hash"]
 
-        gateway.write("rules/own.yaml", RULES.replace("for: 3s", "fors: 3s"))
+        gateway.write("rules/own.yaml", RULES.replace("for: 20s", "fors: 20s"))
         daemon.process.send_signal(signal.SIGHUP)
         by_command = await gateway.command("reload")
         await until(lambda: daemon.logged("reload_refused"))
