@@ -110,6 +110,8 @@ class Point:
     on_change: bool = False
     #: A reading of it is committed at once instead of waiting for others.
     urgent: bool = False
+    #: It is computed from other points by this (see `rules.formula`), and no device speaks it; `device` is empty then.
+    formula: str = ""
 
     @property
     def fresh_for(self) -> timedelta | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +22,7 @@ from daemon.documents import Document, Location, Strict, build, read
 from daemon.model import Asset, Catalogue, ConfigError, Device, Point, Site
 from daemon.outputs.influx import InfluxConfig
 from daemon.outputs.ticketing import TicketingConfig
+from daemon.rules.derived import DerivedSpec, declare
 from daemon.rules.schema import Ruleset
 from daemon.rules.schema import load as load_rules
 from daemon.sensors.codes import Words
@@ -109,6 +110,8 @@ class AssetSpec(Strict):
     households: int = Field(default=0, ge=0)
     tags: tuple[str, ...] = ()
     devices: tuple[DeviceSpec, ...] = Field(min_length=1)
+    #: Points computed from others: `{worst_pressure: {unit: MPa, value: "outlet_pressure - 0.0098 MPa/m * 24 m"}}`.
+    derived: dict[str, DerivedSpec] = Field(default_factory=dict)
     #: By rule id: what is different for this asset, e.g. `{wat.burst: {for: 30s}}`.
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
@@ -323,7 +326,19 @@ class _Placement:
             tuple(self._devices.values()),
             tuple(self._points.values()),
         )
+        catalogue = self._derive(catalogue)
         return catalogue, {name: tuple(found) for name, found in self._bindings.items()}
+
+    def _derive(self, measured: Catalogue) -> Catalogue:
+        """With the points that are computed."""
+        found: list[Point] = []
+        for n, asset in enumerate(self._assets.assets):
+            for name, spec in asset.derived.items():
+                try:
+                    found.append(declare(name, asset.id, spec, measured))
+                except ValueError as error:
+                    self._fault(("assets", n, "derived", name), f"the derived point {name!r}: {error}")
+        return replace(measured, points=(*measured.points, *found))
 
     def _place(self, asset: AssetSpec, spec: DeviceSpec, place: Location) -> None:
         profile = self._profiles.get(spec.profile)

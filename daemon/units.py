@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
@@ -165,3 +166,59 @@ def _rate(unit: str) -> _Unit | None:
         return None
     span = Decimal(match["number"] or 1) * _UNITS[match["span"]].factor
     return _Unit(f"{what.dimension} rate", what.factor / span) if span else None
+
+
+class Measure(NamedTuple):
+    """What a unit measures, in terms that can be multiplied."""
+
+    #: Base dimension -> exponent, none of them zero.
+    dimensions: Mapping[str, int]
+    #: One of the unit in base units.
+    factor: Decimal
+    #: 1 for a temperature scale with a zero of its own, else 0.
+    zeros: int = 0
+
+
+#: Dimensions that are made of others, and one of their first unit in base units (m, s, A, V).
+_MADE: dict[str, tuple[dict[str, int], Decimal]] = {
+    "number": ({}, Decimal(1)),
+    "ratio": ({}, Decimal("0.01")),
+    "speed": ({"length": 1, "time": -1}, Decimal(1)),
+    "acceleration": ({"length": 1, "time": -2}, Decimal(1)),
+    "frequency": ({"time": -1}, Decimal(1)),
+    "count rate": ({"time": -1}, Decimal(1) / 3600),
+    "volume": ({"length": 3}, Decimal(1)),
+    "flow": ({"length": 3, "time": -1}, Decimal(1) / 3600),
+    "power": ({"voltage": 1, "current": 1}, Decimal(1)),
+    "energy": ({"voltage": 1, "current": 1, "time": 1}, Decimal(3_600_000)),
+}
+
+
+def measure(unit: str) -> Measure:
+    """What a unit of the table measures, or one per another (`MPa/m`), as formulas write it.
+
+    Raises:
+        ValueError: it is unknown.
+    """
+    unit = _SPELLINGS.get(unit, unit)
+    found = _UNITS.get(unit) or _rate(unit)
+    if found is not None:
+        return _measured(found)._replace(zeros=int(unit == "°C"))
+    above, slash, below = unit.partition("/")
+    if slash and above and below:
+        first, second = _measured(_unit(canonical(above))), _measured(_unit(canonical(below)))
+        names = {*first.dimensions, *second.dimensions}
+        powers = {name: first.dimensions.get(name, 0) - second.dimensions.get(name, 0) for name in names}
+        return Measure({name: power for name, power in powers.items() if power}, first.factor / second.factor)
+    canonical(unit)  # names the nearest one
+    raise ValueError(f"unknown unit {unit!r}")
+
+
+def _measured(unit: _Unit) -> Measure:
+    dimension = unit.dimension
+    if dimension not in _MADE and dimension.endswith(" rate"):
+        inner = _measured(unit._replace(dimension=dimension.removesuffix(" rate")))
+        powers = {**inner.dimensions, "time": inner.dimensions.get("time", 0) - 1}
+        return Measure({name: power for name, power in powers.items() if power}, inner.factor)
+    dimensions, factor = _MADE.get(dimension, ({dimension: 1}, Decimal(1)))
+    return Measure(dimensions, unit.factor * factor)

@@ -17,7 +17,7 @@ Strict: an alarm, a change of level or data, a recovery or an order that nobody 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -48,6 +48,7 @@ from daemon.model import (
     from_ms,
 )
 from daemon.pipeline import Pipeline
+from daemon.rules.derived import DerivedSpec, declare
 from daemon.rules.rule import LevelName
 from daemon.rules.schema import Ruleset, load
 from daemon.sensors.profile import Profile, load_profiles, make_points
@@ -83,6 +84,7 @@ class AssetSpec(Strict):
     #: One device a profile.
     profiles: tuple[str, ...]
     tags: tuple[str, ...] = ()
+    derived: dict[str, DerivedSpec] = Field(default_factory=dict)
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
@@ -187,7 +189,12 @@ def _catalogue(file: TestFile, profiles: Mapping[str, Profile], name: str) -> Ca
             device = Device(f"{spec.id}.{n}", spec.id, "test", profiles[wanted].alive_within)
             devices.append(device)
             points.extend(make_points(profiles[wanted], device).values())
-    return Catalogue(Site("test", Text("测试", "test")), tuple(assets), tuple(devices), tuple(points))
+    measured = Catalogue(Site("test", Text("测试", "test")), tuple(assets), tuple(devices), tuple(points))
+    try:
+        derived = [declare(name, a.id, spec, measured) for a in file.assets for name, spec in a.derived.items()]
+    except ValueError as error:
+        raise ConfigError([f"{name}: derived: {error}"]) from error
+    return replace(measured, points=(*measured.points, *derived))
 
 
 def _inputs(test: TestSpec, first: str, ruleset: Ruleset) -> Iterator[Input]:
@@ -198,6 +205,8 @@ def _inputs(test: TestSpec, first: str, ruleset: Ruleset) -> Iterator[Input]:
         point = name if name in known else f"{first}.{name}"
         if point not in known:
             raise ValueError(f"no asset here has the point {name!r}")
+        if known[point].formula:
+            raise ValueError(f"{name!r} is computed; write the series of what it stands on")
         series[point] = parse_series(text)
     yield Reload(START, ruleset.hash)
     steps = max(map(len, series.values()), default=0)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from daemon.model import Level, Transition
+from daemon.model import Device, Level, Point, Transition
 from daemon.rules.alarm import Watch
 from daemon.rules.conditions import Compiled, compile_condition
-from daemon.rules.points import DeviceState, PointState, SilenceState
+from daemon.rules.derived import inputs
+from daemon.rules.points import DeviceState, Keeper, PointState, SilenceState
 from daemon.rules.predicates import Condition, Stale, leaves
 from daemon.rules.rule import LevelSpec
 from daemon.rules.rung import Rung
@@ -32,7 +33,7 @@ def fingerprint(binding: Binding) -> tuple[Any, ...]:
         for leaf, _ in leaves(condition):
             if leaf.point is not None:
                 point = binding.points[leaf.point]
-                parts.append((point, next(device.id for device in binding.devices if device.id == point.device)))
+                parts.append((point, [binding.measured[one][0] for one in inputs(point)] if point.formula else None))
             elif isinstance(leaf, Stale):
                 parts.append((binding.devices, tuple(binding.points.values())))
     return tuple(parts)
@@ -102,14 +103,21 @@ class _AssetScope:
 
     def point(self, name: str) -> PointState:
         decl = self._binding.points[name]
-        device = self._site.declare_device(self._devices[decl.device], self._at)
-        return self._site.declare_point(decl, device, self._at)
+        if decl.formula:
+            measured = {one: self._measured(*self._binding.measured[one]) for one in inputs(decl)}
+            derived = self._site.declare_derived(decl, measured, self._at)
+            self.windows += derived.windows
+            return derived.point
+        return self._measured(decl, self._devices[decl.device])
+
+    def _measured(self, decl: Point, device: Device) -> PointState:
+        return self._site.declare_point(decl, self._site.declare_device(device, self._at), self._at)
 
     def sources(self) -> Iterable[tuple[PointState | DeviceState, timedelta]]:
         for decl in self._binding.devices:
             yield self._site.declare_device(decl, self._at), decl.alive_within
         for name, point in self._binding.points.items():
-            if point.fresh_for is not None:
+            if point.fresh_for is not None and not point.formula:
                 yield self.point(name), point.fresh_for
 
     def window(self, point: PointState, key: str, make: Callable[[str], Window]) -> Window:
@@ -122,10 +130,11 @@ class _AssetScope:
         assert isinstance(found, Swing)  # noqa: S101  the key names its kind
         return found
 
-    def _window(self, point: PointState, key: str, make: Callable[[str], Window | Swing]) -> Window | Swing:
+    def _window(self, point: PointState, key: str, make: Callable[[str], Keeper]) -> Keeper:
         found = point.windows.get(key)
         if found is None:
-            found = point.windows[key] = make(key)
+            found = make(key)
+            point.windows[key] = found
         self.windows.append((point.decl.id, key))
         return found
 

@@ -168,7 +168,7 @@ def _state(spec: StateIs, scope: Scope) -> Compiled:
     def test() -> bool | None:
         return (point.value in labels) is wanted if point.fresh else None
 
-    return Compiled(test, (lambda: (_latest(point, words),),), (point,))
+    return Compiled(test, (lambda: (_latest(point, words),),), (point, *point.inputs))
 
 
 def _swing(spec: SwingSpec, scope: Scope) -> Compiled:
@@ -192,7 +192,7 @@ def _swing(spec: SwingSpec, scope: Scope) -> Compiled:
         seen = _latest(point, limits.words)
         return (seen._replace(limit=f"{limits.words} (now {swing.now:.4g} {point.decl.unit})"),)
 
-    return Compiled(test, (observe,), (point,))
+    return Compiled(test, (observe,), (point, *point.inputs))
 
 
 def _compare(spec: Compare, scope: Scope) -> Compiled:
@@ -202,7 +202,9 @@ def _compare(spec: Compare, scope: Scope) -> Compiled:
         return _of_past(spec, scope, point, limits)
     if spec.take is not None:
         return _of_window(spec, scope, point, limits)
-    return Compiled(_threshold(point, spec.comparator, limits), (lambda: (_latest(point, limits.words),),), (point,))
+    return Compiled(
+        _threshold(point, spec.comparator, limits), (lambda: (_latest(point, limits.words),),), (point, *point.inputs)
+    )
 
 
 def _threshold(point: PointState, comparator: str, limits: Limits) -> Test:
@@ -259,7 +261,7 @@ def _of_window(spec: Compare, scope: Scope, point: PointState, limits: Limits) -
     def observe() -> tuple[Observed, ...]:
         return (_latest(point, limits.words)._replace(value=window.value()),)
 
-    return Compiled(test, (observe,), (point,))
+    return Compiled(test, (observe,), (point, *point.inputs))
 
 
 def _of_past(spec: Compare, scope: Scope, point: PointState, limits: Limits) -> Compiled:
@@ -278,7 +280,7 @@ def _of_past(spec: Compare, scope: Scope, point: PointState, limits: Limits) -> 
         shown = "unknown" if past is None else f"{past:.4g} {point.decl.unit}"
         return (_latest(point, f"{limits.words} ({shown})"),)
 
-    return Compiled(test, (observe,), (point,), references=(window,))
+    return Compiled(test, (observe,), (point, *point.inputs), references=(window,))
 
 
 def _windowed(spec: Compare, scope: Scope, point: PointState, limits: Limits, *, owner: str) -> Window:

@@ -41,6 +41,8 @@ def resolve(leaf: Leaf, point: Point | None) -> Limits:
     """
     match leaf:
         case Stale():
+            if point is not None and point.formula:
+                raise MisfitError(f"{point.name} is computed; ask for the silence of the points it stands on", "point")
             return Limits(0, 0, f"silent for {format_span(leaf.stale.after)}")
         case StateIs():
             return _labels(leaf, point)

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon.model import EPOCH, Device, Point, PointKind, Quality
 from daemon.rules.timers import Rank, Timer
 
 if TYPE_CHECKING:
     from daemon.rules.alarm import Watch
-    from daemon.rules.window import Swing, Window
 
 #: A gap *longer* than the allowed one breaks a stretch: readings exactly that far apart do not.
 _TICK = timedelta(milliseconds=1)
+
+
+class Keeper(Protocol):
+    """Takes in the readings of a point: a window of some kind."""
+
+    def push(self, at: int, value: float, /) -> None:
+        """Take in a reading, its source time in ms since 1970; that never goes back."""
+        ...
+
+    def save(self) -> Any:  # noqa: ANN401  JSON
+        """Everything that `load` needs, as JSON values."""
+        ...
+
+    def load(self, saved: Any, /) -> None:  # noqa: ANN401  JSON
+        """Become what was saved."""
+        ...
 
 
 class PointState:
@@ -24,7 +39,7 @@ class PointState:
     """
 
     __slots__ = (
-        "again", "at", "decl", "device", "fresh", "fresh_for", "known", "late", "numeric", "quality", "quiet",
+        "again", "at", "decl", "device", "fresh", "fresh_for", "inputs", "known", "late", "numeric", "quality", "quiet",
         "received", "silences", "timer", "type", "value", "watches", "windows",
     )  # fmt: skip
 
@@ -51,7 +66,9 @@ class PointState:
         #: Its rules look again at the next reading, even one that says the same.
         self.again = True
         self.quality = Quality.GOOD
-        self.windows: dict[str, Window | Swing] = {}
+        self.windows: dict[str, Keeper] = {}
+        #: Of a derived point: those it is computed from.
+        self.inputs: tuple[PointState, ...] = ()
         #: The rules on assets that look at it, in their order.
         self.watches: dict[Watch, None] = {}
         self.silences: list[SilenceState] = []

@@ -44,6 +44,8 @@ class Binding:
     #: The asset's points by name.
     points: Mapping[str, Point]
     devices: tuple[Device, ...]
+    #: Every point of the site that a device speaks, by id: what derived points are computed from.
+    measured: Mapping[str, tuple[Point, Device]]
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Ruleset:
     def bindings(self) -> Iterator[Binding]:
         """Every pair of a rule and an asset that it applies to, rules in order; rules that are off bind nowhere."""
         parts = _parts(self.catalogue)
+        owners = {device.id: device for device in self.catalogue.devices}
+        measured = {p.id: (p, owners[p.device]) for p in self.catalogue.points if not p.formula}
         for spec in self.rules:
             for asset in self.catalogue.assets if spec.mode != "off" else ():
                 if not spec.applies_to.matches(asset):
@@ -102,7 +106,7 @@ class Ruleset:
                 points, devices = parts[asset.id]
                 rule = overridden(spec, self.overrides.get((asset.id, spec.id), {}))
                 if rule.mode != "off" and all(_answers(leaf, points, devices) for leaf, _ in _questions(rule)):
-                    yield Binding(rule, asset, points, devices)
+                    yield Binding(rule, asset, points, devices, measured)
 
     def warnings(self) -> list[str]:
         """What is suspicious, but no fault: rules that watch nothing on this site."""

@@ -6,12 +6,13 @@ steps those when all readings of a message have been applied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.model import Device, Observation, Point, Quality, Reading, Reason, from_ms, to_ms
 from daemon.rules.alarm import Watch
+from daemon.rules.derived import Derived, Feed
 from daemon.rules.points import DeviceState, PointState, SilenceState
 from daemon.rules.timers import Deadlines
 
@@ -32,10 +33,14 @@ class SiteState:
         self.points: dict[str, PointState] = {}
         self.devices: dict[str, DeviceState] = {}
         self.silences: dict[str, SilenceState] = {}
+        self.derived: dict[str, Derived] = {}
+        #: Derived points that have a new reading to take in, and whether some may have been lost or found again.
+        self._moved: dict[Derived, None] = {}
+        self._shaken = False
 
     # --- readings ------------------------------------------------------------------------------------------
 
-    def apply(self, item: Observation) -> dict[Watch, None]:  # noqa: C901  the hot path: a call costs as much as a test
+    def apply(self, item: Observation) -> dict[Watch, None]:  # noqa: C901, PLR0912, PLR0915  the hot path: calls cost
         """Take in all readings of one message; return the watches that must look again."""
         at = item.at
         touched: dict[Watch, None] = {}
@@ -77,7 +82,20 @@ class SiteState:
             if point.quiet:
                 self._speak(point, touched)
             touched.update(point.watches)
+        if self._moved or self._shaken:
+            self._derive()
         return touched
+
+    def _derive(self) -> None:
+        """All readings of a message are applied: compute what stands on them. Who looks at that is touched already."""
+        moved, shaken = list(self._moved), self._shaken
+        self._moved.clear()
+        self._shaken = False
+        for derived in moved:
+            derived.learn()
+        if shaken:
+            for derived in self.derived.values():
+                derived.settle()
 
     def _hear(self, device: DeviceState, item: Observation, touched: dict[Watch, None]) -> None:
         if item.gone:
@@ -94,6 +112,7 @@ class SiteState:
         if point.fresh_for is None:
             point.at = at
             point.fresh = point.known = False
+            self._shaken = True
             touched.update(point.watches)
 
     def _wake(self, point: PointState, at: datetime, touched: dict[Watch, None]) -> None:
@@ -106,6 +125,7 @@ class SiteState:
 
     def _revive(self, device: DeviceState, touched: dict[Watch, None]) -> None:
         device.alive = True
+        self._shaken = True
         self._deadlines.arm(device.timer, device.lost_at)
         for point in device.held:
             point.fresh = point.known
@@ -113,6 +133,7 @@ class SiteState:
 
     def _leave(self, device: DeviceState, touched: dict[Watch, None]) -> None:
         device.alive = False
+        self._shaken = True
         for point in device.held:
             point.fresh = False
             touched.update(point.watches)
@@ -132,6 +153,8 @@ class SiteState:
             self._deadlines.arm(point.timer, point.lost_at)
         elif point.fresh:
             point.fresh = False
+            self._shaken = True
+            self._derive()
             self._touch(point.watches, due, seen)
 
     def _device_due(self, device: DeviceState, due: datetime, seen: datetime) -> None:
@@ -142,6 +165,7 @@ class SiteState:
             return
         touched: dict[Watch, None] = {}
         self._leave(device, touched)
+        self._derive()
         self._touch(touched, due, seen)
 
     def _silence_due(self, silence: SilenceState, due: datetime, seen: datetime) -> None:
@@ -176,6 +200,20 @@ class SiteState:
                 device.held.append(point)
         return point
 
+    def declare_derived(self, decl: Point, inputs: Mapping[str, PointState], at: datetime) -> Derived:
+        """A derived point; a new one when its formula or one of its inputs is another than before."""
+        derived = self.derived.get(decl.id)
+        if derived is None or derived.point.decl != decl or derived.inputs != tuple(inputs.values()):
+            if derived is not None:
+                derived.point.watches.clear()
+            first = next(iter(inputs.values()))
+            point = self.points[decl.id] = PointState(decl, first.device, at, self._point_due)
+            derived = self.derived[decl.id] = Derived(point, inputs)
+            for one in derived.inputs:
+                one.windows[f"derived|{decl.id}"] = Feed(derived, self._moved)
+            derived.settle()
+        return derived
+
     def declare_silence(self, source: PointState | DeviceState, after: timedelta, at: datetime) -> SilenceState:
         """Whether a source has been silent for so long; a point that holds its state speaks with its device."""
         if isinstance(source, PointState) and source.fresh_for is None:
@@ -207,6 +245,7 @@ class SiteState:
         self.silences = {key: silence for key, silence in self.silences.items() if silence.watches}
         sources = {id(silence.source) for silence in self.silences.values()}
         self.points = {key: p for key, p in self.points.items() if p.watches or id(p) in sources}
+        self.derived = {key: one for key, one in self.derived.items() if self.points.get(key) is one.point}
         for key, point in self.points.items():
             point.windows = {name: w for name, w in point.windows.items() if (key, name) in windows}
         devices = {point.device.decl.id for point in self.points.values()}
@@ -241,8 +280,9 @@ class SiteState:
                 self._deadlines.arm(device.timer, device.lost_at)
         for key, values in saved["points"].items():
             _load_point(self.points[key], values)
-            if self.points[key].fresh and self.points[key].fresh_for is not None:
-                self._deadlines.arm(self.points[key].timer, self.points[key].lost_at)
+            point = self.points[key]
+            if point.fresh and point.fresh_for is not None and not point.inputs:
+                self._deadlines.arm(point.timer, point.lost_at)
         silent = set(saved["silent"])
         for key, silence in self.silences.items():
             silence.silent = key in silent

@@ -153,3 +153,31 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(site: Path) -> None:
 
     assert "influx.url: a url must not hold a user or password" in fault
     assert "tr0ub4dor" not in fault
+
+
+def test_a_derived_point_is_a_point_of_its_asset(site: Path) -> None:
+    """A rule may look at it; its formula travels with the ruleset, every point named in full."""
+    assets = site / "assets.yaml"
+    change(
+        assets,
+        "address: {unit: 1}}",
+        'address: {unit: 1}}\n    derived:\n      worst: {unit: MPa, value: "outlet_pressure - 0.0098 MPa/m * 24 m"}',
+    )
+
+    point = settings.load(site).catalogue.points[-1]
+
+    assert (point.id, point.unit, point.device) == ("zone-high.worst", "MPa", "")
+    assert point.formula == "[zone-high.outlet_pressure] - (0.0098 MPa/m * 24 m)"
+
+
+def test_a_derived_point_that_makes_no_sense_is_a_fault(site: Path) -> None:
+    """With its place, beside all the others."""
+    change(
+        site / "assets.yaml",
+        "address: {unit: 1}}",
+        'address: {unit: 1}}\n    derived:\n      worst: {unit: MPa, value: "outlet_pressure - 24 m"}',
+    )
+
+    (fault,) = faults(site)
+    assert fault.startswith("assets.yaml:")
+    assert fault.endswith("the derived point 'worst': a length cannot be taken from a pressure")

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.model import ConfigError, PointKind
+from daemon.rules.derived import DerivedSpec, Rise, declare
+from daemon.rules.engine import Engine
+from tests.rule_bench import Bench, make_catalogue
+
+LOW = """
+    r
+    levels: [{level: I, when: {point: worst, below: 0.10 MPa}, for: 3s}]
+"""
+AT_ONCE = """
+    r
+    levels: [{level: I, when: {point: worst, below: 0.10 MPa}}]
+"""
+
+
+def derived(bench: Bench, **formulas: tuple[str, str]) -> Bench:
+    """The bench with points computed for asset a1; `n` is a counter here."""
+    counted = [replace(p, kind=PointKind.COUNTER) if p.name == "n" else p for p in bench.catalogue.points]
+    measured = replace(bench.catalogue, points=tuple(counted))
+    points = [
+        declare(name, "a1", DerivedSpec(unit=unit, value=value), measured) for name, (unit, value) in formulas.items()
+    ]
+    bench.catalogue = replace(measured, points=(*measured.points, *points))
+    return bench
+
+
+@pytest.fixture
+def worst(bench: Bench) -> Bench:
+    return derived(bench, worst=("MPa", "p - 0.0098 MPa/m * 10 m"))
+
+
+def test_a_rule_on_a_derived_point_fires_by_its_value(worst: Bench) -> None:
+    """0.198 MPa at the sensor are 0.10 MPa ten metres up: allowed; a little less is not."""
+    worst.rules(LOW)
+
+    assert worst.each(range(1, 10), p=0.198) == []
+    assert worst.each(range(10, 14), p=0.197) == [
+        "10 normal>pending I condition_met",
+        "13 pending>active I condition_held",
+    ]
+    assert worst.seen[-1].observed[0].point == "a1.worst"
+    assert worst.seen[-1].observed[0].value == 0.099
+
+
+def test_a_gap_of_an_input_breaks_the_stretch(worst: Bench) -> None:
+    """As it would for a rule on the input itself: it is known for 3 s after a reading, no longer."""
+    worst.rules(LOW.replace("for: 3s", "for: 5s"))
+
+    assert (
+        worst.each([1, 2, 5.001], p=0.1)
+        == [
+            "1 normal>pending I condition_met",
+            "4.001 pending>active I condition_held",
+        ]
+        or worst.seen[0].cause == "condition_met"
+    )
+
+
+def test_without_its_input_it_is_unknown(worst: Bench) -> None:
+    """An active alarm stays, and says so; then it clears by good data only."""
+    worst.rules(AT_ONCE)
+    worst.hear(1, p=0.1)
+
+    lost = worst.tick(10)
+    back = worst.hear(11, p=0.5)
+
+    assert lost == ["4.001 active>active I data_lost?"]
+    assert back == ["11 active>cleared I recovered"]
+
+
+def test_bad_readings_do_not_reach_it(worst: Bench) -> None:
+    """It keeps the value of the last reading that was usable, until that is too old."""
+    worst.rules(AT_ONCE)
+    worst.hear(1, p=0.5)
+
+    assert worst.hear(2, bad=True, p=0.0) == []
+    assert worst.tick(20) == []
+
+
+def test_late_readings_open_nothing(worst: Bench) -> None:
+    """A late gauge stays late when something is computed from it."""
+    worst.rules(AT_ONCE)
+
+    assert worst.hear(100, source=10, late=True, p=0.0) == []
+
+
+def test_an_input_of_another_asset_counts(tmp_path: Path) -> None:
+    """What each asset's device says moves the one rule."""
+    bench = Bench(tmp_path)
+    bench.catalogue = make_catalogue(assets=2)
+    derived(bench, drop=("MPa", "[a2.p] - p"), whole=("MPa", "sum(room, p)"))
+    bench.rules(
+        """
+        r
+        levels: [{level: I, when: {point: drop, above: 0.1 MPa}}]
+        """,
+        """
+        s
+        levels: [{level: I, when: {point: whole, above: 0.6 MPa}}]
+        """,
+    )
+
+    assert bench.hear(1, p=0.3) == []
+    assert bench.hear(1.5, device="a2.d", p=0.3) == []
+    assert bench.hear(2, device="a2.d", p=0.45) == [
+        "2 normal>active I condition_held",
+        "s 2 normal>active I condition_held",
+    ]
+    assert bench.hear(2.5, p=0.4) == ["2.5 active>cleared I recovered"]
+    assert bench.seen[-1].asset == "a1"
+
+
+def test_all_inputs_of_a_message_are_applied_first(bench: Bench) -> None:
+    """Two points that change together are never seen half changed."""
+    derived(bench, spread=("°C", "t + p / 1 MPa * 1 K"))
+    bench.rules("""
+        r
+        levels: [{level: I, when: {point: spread, outside: [39 °C, 41 °C]}}]
+    """)
+
+    assert bench.hear(1, t=30.0, p=10.0) == []
+    assert bench.hear(2, t=10.0, p=30.0) == []
+    assert bench.hear(3, p=0.0) != []
+
+
+def test_windows_take_it_in_once_a_message(bench: Bench) -> None:
+    """The mean over a derived point is that of its values; a message that tells other points adds nothing."""
+    derived(bench, worst=("MPa", "p - 0.1 MPa"))
+    bench.rules("""
+        r
+        levels: [{level: I, when: {point: worst, take: mean, over: 4s, above: 0.25 MPa}}]
+    """)
+    bench.each(range(1, 5), p=0.3)
+    bench.each([4.2, 4.4, 4.6], free=1.0)
+
+    assert bench.hear(5, p=0.4) == []
+    assert bench.hear(6, p=0.4) == []
+    assert bench.hear(7, p=0.41) == ["7 normal>active I condition_held"]
+    assert bench.seen[-1].observed[0].value == pytest.approx((0.2 + 0.3 + 0.3 + 0.31) / 4)
+
+
+def test_a_ratio_of_two_counters_over_an_hour(bench: Bench) -> None:
+    """Unknown until the counter has been heard for the whole hour; what it counted before that is no matter."""
+    derived(bench, per_minute=("1/h", "rise(n, 1min) / 1 min"))
+    bench.rules("""
+        r
+        levels: [{level: I, when: {point: per_minute, above: 60 1/h}}]
+    """)
+
+    assert bench.each(range(1, 61), n=1000.0) == []
+    assert bench.hear(61, n=1001.0) == []
+    assert bench.hear(62, n=1002.0) == ["62 normal>active I condition_held"]
+    assert bench.seen[-1].observed[0].value == 120
+    assert bench.each(range(63, 122), n=1002.0) == ["121 active>cleared I recovered"]
+
+
+def test_silence_is_asked_of_what_is_measured(worst: Bench) -> None:
+    """A derived point is no instrument."""
+    with pytest.raises(ConfigError, match="worst is computed; ask for the silence of the points it stands on"):
+        worst.rules("""
+            r
+            levels: [{level: I, when: {stale: {after: 1min}, point: worst}}]
+        """)
+
+
+def test_a_slow_input_makes_a_slow_point(bench: Bench) -> None:
+    """The lint judges by the slowest: `t` promises a reading each 10 s."""
+    derived(bench, worst=("MPa", "p + (t - 0 °C) / 1 K * 0 MPa"))
+
+    with pytest.raises(ConfigError, match=r"a1.worst over 3s, but that point promises a reading only every 10s"):
+        bench.rules(LOW)
+
+
+def test_another_formula_is_another_point(worst: Bench) -> None:
+    """The rule is looked at anew; an unchanged formula keeps timers."""
+    worst.rules(LOW)
+    worst.hear(1, p=0.15)
+    assert worst.rules(LOW, at=1.5) == []
+    changed = declare("worst", "a1", DerivedSpec(unit="MPa", value="p"), replace(worst.catalogue, points=tuple(
+        point for point in worst.catalogue.points if not point.formula
+    )))  # fmt: skip
+    worst.catalogue = replace(worst.catalogue, points=(*worst.catalogue.points[:-1], changed))
+
+    assert worst.rules(LOW, at=2) == ["2 pending>normal I rule_changed"]
+    assert worst.each(range(3, 9), p=0.15) == []
+
+
+BUSY = (
+    LOW,
+    """
+    m
+    levels: [{level: II, when: {point: worst, take: median, over: 5s, below: 0.10 MPa}, clear: {for: 2s}}]
+    """,
+    """
+    c
+    levels: [{level: III, when: {point: pace, above: 0.5}}]
+    """,
+)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([0.2, 0.5, 1.0, 3.001, 31.0]),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "p": st.sampled_from([0.15, 0.198, 0.25]),
+                "t": st.sampled_from([10.0, 30.0]),
+                "n": st.sampled_from([0.0, 3.0, 7.0, 8.0]),
+            },
+        ),
+        st.booleans(),
+    ),
+    max_size=40,
+)
+
+
+def busy(tmp_path: Path) -> Bench:
+    return derived(
+        Bench(tmp_path), worst=("MPa", "p - 0.0098 MPa/m * 10 m"), pace=("", "rise(n, 4s) / 10 + (t - 30 °C) / 1 K")
+    )
+
+
+@given(STEPS, st.integers(0, 39))
+def test_a_restart_anywhere_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[float, dict[str, Any], bool]], cut: int
+) -> None:
+    """Snapshot and restore between any two messages; and a Tick before each of them."""
+    directory = tmp_path_factory.mktemp("r")
+    steady, cut_short = busy(directory), busy(directory)
+    steady.rules(*BUSY)
+    cut_short.rules(*BUSY)
+    now = 0.0
+    for number, (wait, values, bad) in enumerate(steps):
+        now += wait
+        if number == cut:
+            saved = cut_short.engine.snapshot()
+            cut_short.engine = Engine()
+            cut_short.engine.reload(cut_short.ruleset(*BUSY), cut_short.at(0))
+            cut_short.engine.restore(saved)
+        said = steady.message(now, bad=bad, **values)
+        ticked = cut_short.tick(now)
+
+        assert [*ticked, *cut_short.hear(now, bad=bad, **values)] == steady._note(steady.engine.step(said))
+
+
+@given(st.lists(st.tuples(st.integers(1, 3_600_000), st.floats(0, 1e6)), min_size=1, max_size=60))
+def test_a_rise_is_the_sum_of_what_was_counted_in_the_span(steps: list[tuple[int, float]]) -> None:
+    """To one part in 720 of the span at its edge; unknown until the span is full; never negative."""
+    span = 7_200_000
+    rise, at = Rise(span), 0
+    heard: list[tuple[int, float]] = []
+    for wait, value in steps:
+        at += wait
+        rise.push(at, value)
+        heard.append((at, value))
+
+    found = rise.value()
+    if heard[-1][0] - heard[0][0] < span:
+        assert found is None
+        return
+    totals = [0.0]
+    for (_, before), (_, after) in pairwise(heard):
+        totals.append(totals[-1] + (after - before if after >= before else after))
+    edge = at - span
+    inside = [total for (when, _), total in zip(heard, totals, strict=True) if when <= edge]
+    early = [total for (when, _), total in zip(heard, totals, strict=True) if when <= edge - span // 720]
+    assert found is not None
+    assert totals[-1] - inside[-1] - 1e-6 <= found <= totals[-1] - (early[-1] if early else 0.0) + 1e-6
+    assert found >= 0
+
+
+def test_a_rise_stays_small() -> None:
+    """A day of readings a second in some 720 entries."""
+    rise = Rise(86_400_000)
+    for second in range(100_000):
+        rise.push(second * 1000, float(second))
+
+    assert rise.value() == pytest.approx(86_400, abs=120)
+    assert len(rise.save()["entries"]) < 800
