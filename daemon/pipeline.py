@@ -34,7 +34,7 @@ from daemon.rules.engine import Engine
 from daemon.rules.explain import explain
 from daemon.rules.schema import Ruleset, RuleSpec
 from daemon.store import outbox
-from daemon.store.journal import Journal, fingerprint
+from daemon.store.journal import Journal
 from daemon.store.ledger import Ledger
 from daemon.workorders import evidence, instrument
 from daemon.workorders.policy import Action, plan
@@ -68,9 +68,11 @@ class Pipeline:
 
     def process(self, inputs: Sequence[Input], taken: Iterable[Taken] = ()) -> list[tuple[int, Input]]:
         """Journal the inputs, step the rules, write down what follows. Runs inside the caller's transaction."""
-        numbered = self.journal.append(inputs, taken)
+        numbered = self.journal.append(self._noting(inputs), taken)
         for seq, item in numbered:
             self.current = item
+            if seq in self.journal.aside:
+                self._report_aside(seq, item)
             for transition in self._step(item):
                 self._decide(seq, item, transition)
             if type(item) is TicketUpdate or type(item) is Command:
@@ -81,6 +83,10 @@ class Pipeline:
         if numbered:
             self._snapshot_if_due(numbered[-1][1].at)
         return numbered
+
+    def _noting(self, inputs: Iterable[Input]) -> Iterator[Input]:
+        for self.current in inputs:
+            yield self.current
 
     # --- rules -------------------------------------------------------------------------------------------
 
@@ -160,6 +166,8 @@ class Pipeline:
                     self._decide(seq, item, instrument.mended(alarm, item.at))
             elif alarm.rule not in instrument.GATEWAY:
                 kept.append(alarm)
+            elif alarm.rule == instrument.INPUT_SET_ASIDE and not self.journal.poisoned:
+                self._decide(seq, item, instrument.mended(alarm, item.at))
         for orphan in self.engine.adopt(kept):
             self._decide(seq, item, orphan)
         for alarm in self.ledger.open_alarms():
@@ -189,6 +197,15 @@ class Pipeline:
         elif item.name == "mended" and alarm is not None:
             self._decide(seq, item, instrument.mended(alarm, item.at))
 
+    def _report_aside(self, seq: int, item: Input) -> None:
+        """Loudly, but once: whatever it was, it will come again."""
+        detail = self.journal.aside[seq]
+        if self.ruleset is None or self.ledger.open_alarm(instrument.INPUT_SET_ASIDE, self.ruleset.catalogue.site.id):
+            return
+        log.error("input_set_aside", seq=seq, input=detail, advice="read `death` and `quarantine`; upgrade the program")
+        fault = Command(item.at, "fault", instrument.INPUT_SET_ASIDE, "gateway", detail)
+        self._note_gateway(seq, fault, self.ruleset.catalogue.site.id)
+
     # --- restart -----------------------------------------------------------------------------------------
 
     def restore(self) -> int:
@@ -199,10 +216,11 @@ class Pipeline:
         after = self._restore_snapshot()
         replayed = 0
         for seq, item in self.journal.after(after):
-            if self.journal.poison and fingerprint(item) in self.journal.poison:
+            if self.journal.is_poison(item):
                 log.error("input_skipped", seq=seq, reason="a replay died at it twice")
                 continue
             self._replay(item)
+            self.journal.survived(item)
             replayed += 1
         self._unsettled = self.ruleset is not None
         return replayed

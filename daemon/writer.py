@@ -144,7 +144,7 @@ class Writer:
         except BaseException as error:  # noqa: BLE001  kept and raised again by close(): the spine crashes
             failure = error
         with self._lock:
-            self._failure = failure
+            self._failure = failure = self._failure or failure
             left = list(self._queue)
             self._queue.clear()
         self._loop.call_soon_threadsafe(self._end, failure, left)
@@ -193,8 +193,8 @@ class Writer:
             reached("before_commit")
             db.execute("COMMIT")
         except BaseException as error:
-            self._died(error)
             self._loop.call_soon_threadsafe(_refuse, batch)
+            self._died(error)
             raise
         reached("after_commit")
         if numbered and self._progress is not None:
@@ -206,9 +206,19 @@ class Writer:
         return len(inputs) + sum(work.job is not None for work in batch)
 
     def _tell(self, batch: list[_Work], numbered: Sequence[tuple[int, Input]]) -> None:
-        self._on_commit(numbered)
+        try:
+            self._on_commit(numbered)
+        except Exception as error:  # noqa: BLE001  kept and raised again by close(): the spine crashes
+            self._fail(error)
+            _refuse(batch)
         for work in batch:
             _settle(work, work.error)
+
+    def _fail(self, error: Exception) -> None:
+        with self._lock:
+            self._failure = self._failure or error
+            self._closing = True
+            self._lock.notify()
 
     def _died(self, error: BaseException) -> None:
         """Undo the batch; when an input was in work, remember that processing died at it."""
@@ -218,7 +228,10 @@ class Writer:
         item = self.pipeline.current
         if item is not None and not isinstance(error, sqlite3.Error):
             log.error("processing_died", kind=type(item).__name__, at=item.at.isoformat(), error=repr(error))
-            self.pipeline.journal.died(item, item.at, repr(error))
+            try:
+                self.pipeline.journal.died(item, item.at, repr(error))
+            except sqlite3.Error as second:  # the first failure is the one to be told
+                log.error("death_not_noted", error=repr(second))  # noqa: TRY400  the message says it all
 
     def _last_snapshot(self) -> None:
         if self._progress is None or self._progress.seq == 0:
@@ -247,7 +260,7 @@ def _report(done: asyncio.Future[object]) -> None:
 
 def _refuse(batch: list[_Work]) -> None:
     for work in batch:
-        _settle(work, WriterFailedError("the writer has ended; this batch was not committed"))
+        _settle(work, WriterFailedError("the writer has ended in the middle of this batch"))
 
 
 def _settle(work: _Work, error: Exception | None) -> None:

@@ -27,9 +27,11 @@ CREATE TABLE quarantine (
   payload BLOB NOT NULL
 ) STRICT;
 
--- Inputs at which processing died, by what they say: the third try is quarantined.
+-- Inputs at which processing died, by what they say: the third try is quarantined. Another version of the program
+-- tries them again.
 CREATE TABLE death (
   fingerprint INTEGER PRIMARY KEY,
+  program     TEXT NOT NULL,
   count       INTEGER NOT NULL,
   at          INTEGER NOT NULL,
   error       TEXT NOT NULL

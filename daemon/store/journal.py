@@ -10,12 +10,13 @@ import math
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
 
+from daemon import __version__
 from daemon.model import (
     Command,
     Input,
@@ -40,6 +41,7 @@ QUARANTINE_ROWS = 10_000
 #: At the third start an input that killed two is set aside.
 DEATHS = 2
 _PRUNE_EVERY = 512
+_LONGEST_DESCRIPTION = 200
 
 
 class Snapshot(NamedTuple):
@@ -121,7 +123,7 @@ def _decode_observation(at: datetime, body: bytes) -> Observation:
 
 def fingerprint(item: Input) -> int:
     """What an input says, whenever it says it: the same when a broker delivers the message again."""
-    text = orjson.dumps(_said(item))
+    text = repr(_said(item)).encode("utf-8", "backslashreplace")  # JSON may be what it dies of
     return zlib.crc32(text) << 31 | zlib.adler32(text) >> 1
 
 
@@ -155,25 +157,44 @@ class Journal:
         self.last_seq = max(not_before_seq, int(db.execute(_SQL["last"]).fetchone()[0]))
         #: Site time of the newest row: no row lies before the one ahead of it.
         self.last_at = from_ms(int(db.execute(_SQL["last_at"]).fetchone()[0]))
-        self.poison = {row[0] for row in db.execute(_SQL["deaths"], (DEATHS,))}
+        #: How often this program has died at what, by fingerprint. Nearly always empty.
+        self._deaths: dict[int, int] = dict(db.execute(_SQL["deaths"], (__version__,)).fetchall())
+        #: Of the last batch: sequence number and description of what was set aside.
+        self.aside: dict[int, str] = {}
         self._batches = 0
 
-    def append(self, inputs: Sequence[Input], taken: Iterable[Taken] = ()) -> list[tuple[int, Input]]:
+    def is_poison(self, item: Input) -> bool:
+        """Whether processing has died at this input too often to try it again."""
+        return bool(self._deaths) and self._deaths.get(fingerprint(item), 0) >= DEATHS
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether there is anything that is not tried again."""
+        return any(count >= DEATHS for count in self._deaths.values())
+
+    def survived(self, item: Input) -> None:
+        """Processing has not died at it this time: forget that it did."""
+        if self._deaths and self._deaths.pop(fingerprint(item), None) is not None:
+            self._db.execute(_SQL["forgive"], (fingerprint(item),))
+
+    def append(self, inputs: Iterable[Input], taken: Iterable[Taken] = ()) -> list[tuple[int, Input]]:
         """Write the inputs and give each its sequence number.
 
         Sources hand over side by side, so an input may be a few milliseconds older than one before it: it enters at
         the time of the one before. The rules see time run one way, live and in every replay.
 
         An input at which processing has died twice comes back as a Tick of its moment: kept in the quarantine,
-        no longer processed.
+        no longer processed, described in `aside`. Any other counts as survived: what dies yet is undone with its batch.
         """
         rows: list[tuple[int, int, str, bytes]] = []
         numbered: list[tuple[int, Input]] = []
         seq = self.last_seq
         last_at = self.last_at
+        if self.aside:
+            self.aside = {}
         for given in inputs:
             seq += 1
-            item = self._set_aside(seq, given) if self.poison and fingerprint(given) in self.poison else given
+            item = self._judged(seq, given) if self._deaths else given
             if item.at < last_at:
                 item = _entering(item, last_at)
             last_at = item.at
@@ -188,10 +209,16 @@ class Journal:
         self.last_seq, self.last_at = seq, last_at
         return numbered
 
-    def _set_aside(self, seq: int, item: Input) -> Input:
-        kind, body = encode(item)
-        detail = f"processing died {DEATHS} times at this input (kind {kind})"
-        self._db.execute(_SQL["quarantine"], (seq, to_ms(item.at), "journal", Reason.POISON, detail, body))
+    def _judged(self, seq: int, item: Input) -> Input:
+        if not self.is_poison(item):
+            self.survived(item)
+            return item
+        what = f"{type(item).__name__} {_said(item)!r}"
+        self.aside[seq] = what[:_LONGEST_DESCRIPTION]
+        payload = what.encode("utf-8", "backslashreplace")[:4096]
+        detail = f"processing died {DEATHS} times at this input"
+        self._db.execute(_SQL["quarantine"], (seq, to_ms(item.at), "journal", Reason.POISON, detail, payload))
+        self._db.execute(_SQL["prune_quarantine"], (QUARANTINE_ROWS,))
         return Tick(item.at)
 
     def _quarantine(self, seq: int, item: Observation) -> None:
@@ -209,8 +236,9 @@ class Journal:
             self._db.execute(_SQL["prune_taken"], (taken.source,))
 
     def died(self, item: Input, at: datetime, error: str) -> None:
-        """Remember that processing ended the program at this input."""
-        self._db.execute(_SQL["die"], (fingerprint(item), to_ms(at), error))
+        """Remember that processing ended the program at this input. A Tick says nothing that could be set aside."""
+        if type(item) is not Tick:
+            self._db.execute(_SQL["die"], (fingerprint(item), __version__, to_ms(at), error))
 
     def snapshot(self, at: datetime, rules_hash: str, state: Mapping[str, Any]) -> None:
         """Keep the engine's state as of the newest row."""

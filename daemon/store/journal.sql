@@ -43,13 +43,18 @@ INSERT INTO quarantine (seq, at, place, reason, detail, payload) VALUES (?, ?, ?
 DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?
 
 -- name: deaths
--- Inputs at which processing died often enough.
-SELECT fingerprint FROM death WHERE count >= ?
+-- Inputs at which this program died, and how often.
+SELECT fingerprint, count FROM death WHERE program = ?
 
 -- name: die
 -- One more death at this input.
-INSERT INTO death (fingerprint, count, at, error) VALUES (?, 1, ?, ?)
-ON CONFLICT (fingerprint) DO UPDATE SET count = count + 1, at = excluded.at, error = excluded.error
+INSERT INTO death (fingerprint, program, count, at, error) VALUES (?, ?, 1, ?, ?)
+ON CONFLICT (fingerprint) DO UPDATE SET count = CASE program WHEN excluded.program THEN count + 1 ELSE 1 END,
+  program = excluded.program, at = excluded.at, error = excluded.error
+
+-- name: forgive
+-- It was the input's fault no more than any other's.
+DELETE FROM death WHERE fingerprint = ?
 
 -- name: snapshot
 -- Engine state as of a row.

@@ -20,6 +20,8 @@ RULE_FAULTED = Template(
     basis="precomplaint",
 )
 
+INPUT_SET_ASIDE = "gateway.input_set_aside"
+
 #: What the gateway may find wrong with itself, by the name of the command that says so.
 GATEWAY = {
     "gateway.disk_full": Template(
@@ -29,6 +31,22 @@ GATEWAY = {
         cause=Text("磁盘剩余空间低于预留值。", "Free disk space is below the reserve."),
         consequence=Text("在腾出空间前不再监测；已有工单照常跟踪。", "Nothing new is watched; orders go on."),
         steps=(Text("登录网关清理磁盘，或更换更大的存储。", "Log in and free disk space, or fit a larger disk."),),
+        basis="precomplaint",
+    ),
+    INPUT_SET_ASIDE: Template(
+        title=Text(
+            "网关无法处理某条数据，已将其隔离", "The gateway cannot process one kind of message and sets it aside"
+        ),
+        category="facility",
+        type="instrument",
+        cause=Text(
+            "程序缺陷：处理该数据曾两次使程序中止。", "A fault of the program: this message has ended it twice."
+        ),
+        consequence=Text(
+            "相同内容的数据不再参与监测，可能漏报。",
+            "Messages that say the same are not watched: a fault may go unseen.",
+        ),
+        steps=(Text("查看日志与隔离区，联系供应商并升级程序。", "Read log and quarantine, tell the vendor, upgrade."),),
         basis="precomplaint",
     ),
 }

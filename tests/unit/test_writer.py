@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import structlog
 
 from daemon.model import Input, Taken, Tick
 from daemon.pipeline import Pipeline
-from daemon.store.db import Progress
+from daemon.store import ledger
+from daemon.store.db import Progress, connect
 from daemon.writer import Gathering, Writer, WriterFailedError
-from tests.spine import pipeline, ruleset, said, tick
+from tests.spine import pipeline, process, ruleset, said, tick
 
 QUICK = Gathering(busy=0.001, quiet=0.001)
 
@@ -158,3 +161,105 @@ async def test_an_orderly_end_leaves_a_snapshot_and_the_progress(tmp_path: Path)
 
         assert (progress.seq, progress.at) == (3, tick(2).at)
     assert Pipeline(spine.db).restore() == 0
+
+
+async def end_at(file: Path, item: Input, monkeypatch: pytest.MonkeyPatch, *, deadly: bool) -> list[Input]:
+    """One start at which `item` arrives; what was committed."""
+    spine = Pipeline(connect(file))
+    spine.restore()
+    heard = Heard()
+    writer = Writer(spine, on_commit=heard, gathering=QUICK)
+    step = Pipeline._step
+
+    def die(self: Pipeline, given: Input) -> object:
+        if deadly and given is item:
+            raise RuntimeError("boom")
+        return step(self, given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "_step", die)
+        with contextlib.suppress(WriterFailedError):
+            await writer.emit([item])
+        with contextlib.suppress(RuntimeError, TypeError):
+            await writer.close()
+    spine.db.close()
+    return [given for batch in heard.batches for given in batch]
+
+
+async def test_what_cannot_even_be_written_down_is_set_aside_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a character that no encoding knows ends the journal itself: twice, and the third time it is a Tick."""
+    file = tmp_path / "state.db"
+    pipeline(ruleset(tmp_path), file).db.close()
+    item = said(1, "lift-1", safety_chain="\ud800")
+
+    taken = [await end_at(file, item, monkeypatch, deadly=False) for _ in range(3)]
+
+    assert taken == [[], [], [Tick(item.at)]]
+    with contextlib.closing(connect(file)) as db:
+        assert db.execute("SELECT reason FROM quarantine").fetchall() == [("poison",)]
+
+
+async def test_a_death_is_forgotten_once_the_input_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that many devices send each minute is not blamed for two deaths a year apart."""
+    file = tmp_path / "state.db"
+    pipeline(ruleset(tmp_path), file).db.close()
+    item = said(1, "lift-1", safety_chain="closed")
+
+    taken = [await end_at(file, item, monkeypatch, deadly=deadly) for deadly in (True, False, True, False)]
+
+    assert taken == [[], [item], [], [item]]
+
+
+async def test_an_input_that_was_set_aside_is_told_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line in the log and one order of type instrument, however often it comes; a new program tries it again."""
+    file = tmp_path / "state.db"
+    pipeline(ruleset(tmp_path), file).db.close()
+    item = said(1, "lift-1", safety_chain="open")
+    for _ in range(2):
+        await end_at(file, item, monkeypatch, deadly=True)
+
+    with structlog.testing.capture_logs() as logs:
+        spine = Pipeline(connect(file))
+        spine.restore()
+        process(spine, [item])
+        process(spine, [item])
+
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["input_set_aside"]
+    assert spine.db.execute("SELECT count(*) FROM quarantine").fetchone() == (2,)
+    (order,) = ledger.orders(spine.db, 9)
+    assert (order.rule, order.document["type"]) == ("gateway.input_set_aside", "instrument")
+    assert "lift-1/d" in str(order.document["observed"])
+
+    spine.db.execute("UPDATE death SET program = 'older'")
+    newer = Pipeline(spine.db)
+    newer.restore()
+    process(newer, [tick(2), said(3, "lift-1", safety_chain="open")])
+    assert [alarm.rule for alarm in ledger.open_alarms(spine.db)] == ["chain"]
+
+
+async def test_whoever_cannot_be_told_of_a_commit_ends_the_spine(tmp_path: Path) -> None:
+    """Else everybody who waits would wait for ever, and nothing would be acknowledged or said."""
+
+    def deaf(numbered: Sequence[tuple[int, Input]]) -> None:
+        raise ZeroDivisionError(len(numbered))
+
+    writer = Writer(pipeline(ruleset(tmp_path)), on_commit=deaf, gathering=QUICK)
+
+    with pytest.raises(WriterFailedError):
+        await asyncio.wait_for(writer.emit([tick(1)]), 10)
+    with pytest.raises(ZeroDivisionError):
+        await writer.close()
+
+
+async def test_a_death_that_cannot_be_noted_leaves_nobody_waiting(tmp_path: Path) -> None:
+    """Two faults at once: who emitted is told all the same, and the first failure is the one that counts."""
+    spine = pipeline(ruleset(tmp_path))
+    spine.db.execute("DROP TABLE death")
+    writer = Writer(spine, on_commit=Heard(), gathering=QUICK)
+
+    with pytest.raises(WriterFailedError):
+        await asyncio.wait_for(writer.emit([said(1, "lift-1", safety_chain="\ud800")]), 10)
+    with pytest.raises(TypeError):
+        await writer.close()
