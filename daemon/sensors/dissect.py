@@ -79,6 +79,9 @@ class Message:
         if shape.when is not None and not shape.when(root):
             self._does_not_count = True
             return [] if shared else [Observation(self._at, device, ()) for device in shape.devices]
+        if shape.needs is not None and not shape.needs(root):
+            devices = ("",) if shared else shape.devices
+            return [self._reject(Reason.WRONG_TYPE, shape.lacks, device) for device in devices]
         if shape.walk is None:
             return [seen for plan in shape.plans[()] for seen in self.take(plan, root)]
         found: list[Observation] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -48,11 +48,11 @@ def compile_field(point: Point, field: JsonField, key: str | int | None) -> Read
     if isinstance(field.codes, str):
         raise ConfigError([f"point {point.id}: the code table {field.codes!r} is not known"])
     if field.codes is not None and field.contains is not None:
-        return _coded_membership(point.id, key, field.codes, field.contains)
+        return _coded_membership(point.id, key, field)
     if field.codes is not None:
         return _coded(point.id, key, field.codes)
     if field.contains is not None:
-        return _membership(point.id, key, field.contains)
+        return _membership(point.id, key, field.contains, field.map)
     if point.kind in (PointKind.STATE, PointKind.CODE):
         return _label(point.id, key, field)
     return _number(point, key, field)
@@ -111,8 +111,9 @@ def _label(point_id: str, key: str | int | None, field: JsonField) -> Read:
     return read
 
 
-def _membership(point_id: str, key: str | int | None, member: int | str) -> Read:
+def _membership(point_id: str, key: str | int | None, member: int | str, words: Mapping[str, str]) -> Read:
     new = tuple.__new__
+    yes, no = (words.get(word, word) for word in ("yes", "no"))
 
     def read(get: Get, at: datetime, quality: Quality, reason: Reason, received_at: datetime) -> Reading | None:
         raw = get(key)
@@ -120,7 +121,7 @@ def _membership(point_id: str, key: str | int | None, member: int | str) -> Read
             return None
         if type(raw) is not list:
             raise BadPayload(Reason.WRONG_TYPE, f"an array is expected, not {kind_of(raw)}")
-        label = "yes" if member in raw else "no"
+        label = yes if member in raw else no
         return new(Reading, (point_id, at, label, received_at, quality, reason))
 
     return read
@@ -148,15 +149,18 @@ def _coded(point_id: str, key: str | int | None, table: CodeTable) -> Read:
     return read
 
 
-def _coded_membership(point_id: str, key: str | int | None, table: CodeTable, member: int | str) -> Read:
-    wanted = {code for code, label in table.labels.items() if label == member}
+def _coded_membership(point_id: str, key: str | int | None, field: JsonField) -> Read:
+    table = field.codes
+    assert isinstance(table, CodeTable)  # noqa: S101  told to the type checker; the caller has looked
+    wanted = {code for code, label in table.labels.items() if label == field.contains}
     digits = table.digits
+    yes, no = (field.map.get(word, word) for word in ("yes", "no"))
 
     def read(get: Get, at: datetime, quality: Quality, reason: Reason, received_at: datetime) -> Reading | None:
         raw = get(key)
         if raw is None:
             return None
-        label = "no" if wanted.isdisjoint(_codes(raw, digits)) else "yes"
+        label = no if wanted.isdisjoint(_codes(raw, digits)) else yes
         return Reading(point_id, at, label, received_at, quality, reason)
 
     return read

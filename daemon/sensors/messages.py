@@ -119,6 +119,8 @@ class MqttPart(Strict):
     payload: Literal["json", "text"] = "json"
     #: Messages that count; any other on these topics is a sign of life and nothing more.
     when: Condition | None = None
+    #: What every message that counts must have; one without it is rejected (a decoder is not set up, a wrong unit).
+    needs: Condition | None = None
     presence: Presence | tuple[Presence, ...] = ()
     #: Where the message tells its own time; without it the time of receipt counts.
     timestamp: Timestamp | None = None
@@ -132,8 +134,8 @@ class MqttPart(Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.payload == "text" and (self.when or self.records or self.history or self.timestamp):
-            raise ValueError("a text payload is one value; when, timestamp, records and history need JSON")
+        if self.payload == "text" and (self.when or self.needs or self.records or self.history or self.timestamp):
+            raise ValueError("a text payload is one value; when, needs, timestamp, records and history need JSON")
         for presence in self.presences:
             if presence.topic in self.topics:
                 raise ValueError(f"{presence.topic!r} is a topic of values and of presence; it can be one only")
@@ -152,6 +154,11 @@ class MqttPart(Strict):
     def presences(self) -> tuple[Presence, ...]:
         """The topics of presence."""
         return (self.presence,) if isinstance(self.presence, Presence) else self.presence
+
+    @property
+    def plain(self) -> bool:
+        """Whether each message is JSON, counts, and is of one device as a whole."""
+        return self.payload == "json" and self.when is None and self.needs is None and self.records is None
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -85,8 +85,15 @@ class Condition(Strict):
     path: str
     #: Values, written as text (`info`, `2`, `true`); without it the path only has to be there.
     one_of: tuple[str, ...] = Field(default=(), alias="is")
+    #: A path that must not be there beside it.
+    without: str | None = None
 
     _path = field_validator("path")(check_path)
+
+    @field_validator("without")
+    @classmethod
+    def _without(cls, path: str | None) -> str | None:
+        return None if path is None else check_path(path)
 
     @field_validator("one_of", mode="before")
     @classmethod
@@ -108,7 +115,8 @@ class JsonField(Strict):
     map: dict[str, str] = Field(default_factory=dict)
     #: The labels there are; any other is rejected. Without map and labels any short text is a label.
     labels: tuple[str, ...] = ()
-    #: The value is an array: `yes` when it has this member, else `no`. With a code table: a label of that table.
+    #: The value is an array: `yes` when it has this member, else `no`. With a code table: a label of that table,
+    #: and one code is as good as an array. `map` may have other words for `yes` and `no`.
     contains: int | str | None = None
     scale: float = 1.0
     offset: float = 0.0
@@ -123,7 +131,10 @@ class JsonField(Strict):
 
     @model_validator(mode="after")
     def _one_table(self) -> Self:
-        if self.codes is not None and (self.map or self.labels):
+        if self.contains is not None:
+            if self.labels or not set(self.map) <= {"yes", "no"}:
+                raise ValueError("with contains a field is yes or no; map may have other words for these two only")
+        elif self.codes is not None and (self.map or self.labels):
             raise ValueError("a field has a code table, or map and labels; remove one of them")
         if self.marker is not None and self.when_absent is None:
             raise ValueError("a marker belongs to when_absent; write both or neither")

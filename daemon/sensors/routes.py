@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from daemon.model import ConfigError
 from daemon.sensors.judge import compile_judge
 from daemon.sensors.messages import MqttPart, Presence
+from daemon.sensors.payload import Condition
 from daemon.sensors.plans import Plan, Watched, compile_plan
 from daemon.sensors.profile import Binding
 from daemon.sensors.shapes import Test, Walk, compile_condition, compile_records
@@ -28,6 +29,9 @@ class Shape:
 
     text: bool
     when: Test | None
+    needs: Test | None
+    #: What is said to somebody whose messages lack it.
+    lacks: str
     walk: Walk | None
     #: Names of the parts of the address that the payload tells.
     parts: tuple[str, ...]
@@ -101,7 +105,7 @@ class Routes:
                 _, route = self._wild.setdefault(expression.pattern, (expression, Route()))
             else:
                 route = self.known.setdefault(topic, Route())
-            if plan.simple and part.payload == "json" and part.when is None and part.records is None:
+            if plan.simple and part.plain:
                 route.plans = (*route.plans, plan)
                 continue
             shape = route.shapes.setdefault(binding.profile.profile, _shape(part))
@@ -146,9 +150,16 @@ def _shape(part: MqttPart) -> Shape:
     return Shape(
         text=part.payload == "text",
         when=compile_condition(part.when) if part.when else None,
+        needs=compile_condition(part.needs) if part.needs else None,
+        lacks=_lacks(part.needs) if part.needs else "",
         walk=compile_records(part.records) if part.records else None,
         parts=part.records.parts if part.records else (),
     )
+
+
+def _lacks(needs: Condition) -> str:
+    wanted = f"{needs.path} is none of {', '.join(needs.one_of)}" if needs.one_of else f"{needs.path} is not there"
+    return f"{wanted}; the profile needs it in every message, so look at how the sender or its decoder is set up"
 
 
 def _joined(routes: Sequence[Route]) -> Route:

@@ -21,12 +21,13 @@ ABSENT: Any = object()
 def compile_condition(condition: Condition) -> Test:
     """Make the test; what cannot be looked up does not meet it."""
     steps, wanted = split_path(condition.path), frozenset(condition.one_of)
+    without = split_path(condition.without) if condition.without else None
 
     def test(root: object) -> bool:
         found = find(root, steps)
-        if found is ABSENT or found is None or type(found) in (dict, list):
-            return not wanted and found is not ABSENT and found is not None
-        return not wanted or to_text(found) in wanted
+        if found is ABSENT or found is None or (without is not None and find(root, without) is not ABSENT):
+            return False
+        return not wanted or (type(found) not in (dict, list) and to_text(found) in wanted)
 
     return test
 

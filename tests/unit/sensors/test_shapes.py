@@ -216,6 +216,24 @@ def test_messages_of_another_kind_are_a_sign_of_life() -> None:
     assert hear(by, "a", {"type": "event"}) == [Observation(NOW, "D", ())]
 
 
+def test_what_every_message_needs() -> None:
+    """One that lacks it is rejected, with where to look."""
+    by = decoder(("D", "mqtt: {topics: [a], needs: {path: unit, is: [C]}}\npoints: {x: {json: {path: x}}}", {}))
+
+    assert values(hear(by, "a", {"unit": "C", "x": 1})) == [{"D.x": 1.0}]
+    (fault,) = faults(hear(by, "a", {"unit": "F", "x": 1}))
+    assert fault[:2] == ("D", "wrong_type")
+    assert fault[2].startswith("unit is none of C; the profile needs it in every message")
+
+
+def test_membership_may_have_other_words() -> None:
+    """Where rules know a state as open and closed."""
+    text = "points: {s: {kind: state, json: {path: f, contains: 1, map: {yes: open, no: closed}}}}"
+    by = decoder(("D", f"mqtt: {{topics: [a]}}\n{text}", {}))
+
+    assert [values(hear(by, "a", {"f": f})) for f in ([1], [])] == [[{"D.s": "open"}], [{"D.s": "closed"}]]
+
+
 @pytest.mark.parametrize(
     ("form", "stamp"),
     [
