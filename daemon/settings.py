@@ -221,11 +221,16 @@ def load_gateway(path: Path) -> Gateway:
         raise ConfigError(faults)
     gateway = build(Gateway, document)
     for name, source in gateway.sources.items():
-        if source.mqtt is not None and source.mqtt.tls is not None:
+        peers = {
+            ("mqtt", "tls"): source.mqtt.tls if source.mqtt is not None else None,
+            ("modbus", "tcp", "tls"): source.modbus.tls if source.modbus is not None else None,
+        }
+        for keys, tls in peers.items():
             try:
-                source.mqtt.tls.context()
+                if tls is not None:
+                    tls.context()
             except ConfigError as error:
-                place = document.place(("sources", name, "mqtt", "tls"))
+                place = document.place(("sources", name, *keys))
                 faults += [f"{place}: {fault}" for fault in error.faults]
     if faults:
         raise ConfigError(faults)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import struct
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
@@ -68,6 +69,10 @@ class Server:
     #: Answers held back until `release` sends them, to whom it may concern.
     held: list[tuple[asyncio.StreamWriter, bytes]] = field(default_factory=list)
     hold_next: set[int] = field(default_factory=set)
+    #: With it, connections are covered by TLS.
+    context: ssl.SSLContext | None = None
+    #: Send each answer in two pieces, the second some time after the first.
+    in_pieces: bool = False
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -78,7 +83,7 @@ class Server:
 
     async def start(self) -> None:
         """Listen; on the same port as before when started again."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.context)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -115,6 +120,11 @@ class Server:
                 if unit in self.hold_next:
                     self.hold_next.discard(unit)
                     self.held.append((writer, answer))
+                elif self.in_pieces:
+                    writer.write(answer[:20])
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+                    writer.write(answer[20:])
                 else:
                     writer.write(answer)
         self._writers.discard(writer)
@@ -139,9 +149,9 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[Server]:
+async def serving(context: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """A running server on a free port of 127.0.0.1."""
-    server = Server()
+    server = Server(context=context)
     await server.start()
     try:
         yield server

@@ -12,24 +12,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 
 import structlog
-from pydantic import Field
 
 from daemon.clock import Clock
-from daemon.documents import Span, Strict
 from daemon.model import ConfigError, Emit, Observation, SourceDown
 from daemon.sensors.blocks import Block, plan
 from daemon.sensors.judge import compile_judge
+from daemon.sensors.modbus_config import ModbusConfig, ModbusSerial, ModbusTcp
 from daemon.sensors.modbus_link import Link, NoAnswer, Refused
-from daemon.sensors.modbus_unit import Field as BlockField
-from daemon.sensors.modbus_unit import Unit, urgent_points
+from daemon.sensors.modbus_unit import Field, Unit, urgent_points
 from daemon.sensors.polling import Breaker, Slots
 from daemon.sensors.profile import Binding
 from daemon.sensors.register_points import compile_points
 from daemon.sensors.source import CONNECTED, RECEIVED, REJECTED
 from daemon.telemetry import counter, gauge
+
+__all__ = ["ModbusBus", "ModbusConfig", "ModbusSerial", "ModbusTcp"]
 
 log = structlog.get_logger(__name__)
 
@@ -43,41 +42,18 @@ _UNITS_DOWN = gauge("modbus_units_down", "Units that do not answer", "bus")
 _MOST_WAITING = 256
 
 
-class ModbusTcp(Strict):
-    """A Modbus TCP server: a device, or a gateway with several units behind it."""
-
-    host: str = Field(min_length=1)
-    port: int = Field(default=502, ge=1, le=65535)
-
-
-class ModbusConfig(Strict):
-    """One bus, and how it is read."""
-
-    tcp: ModbusTcp
-    #: How long an answer, or a connection, is waited for: so long a silent unit holds up the others.
-    timeout: Span = Field(default=timedelta(seconds=1), ge=timedelta(milliseconds=10), le=timedelta(seconds=30))
-    #: Repeats at once of a read that was not answered; the next slot comes anyway. A unit that failed gets none.
-    retries: int = Field(default=0, ge=0, le=5)
-    #: Silence that a slow gateway needs before each request.
-    pause_between_requests: Span = Field(default=timedelta(0), le=timedelta(seconds=5))
-    #: After so many failed polls in a row a unit counts as down, and is tried once per growing interval.
-    most_failures: int = Field(default=3, ge=1, le=100)
-    #: The longest such interval.
-    longest_wait: Span = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1), le=timedelta(hours=1))
-
-
 class ModbusBus:
-    """A source that polls every device bound to one Modbus TCP server.
+    """A source that polls every device bound to one Modbus TCP server, or to one serial line.
 
     Raises:
-        ConfigError: no device is bound, or a device's address names no unit from 0 to 255.
+        ConfigError: no device is bound, or a device's address names no unit that can be on such a bus.
     """
 
     def __init__(self, config: ModbusConfig, bindings: Sequence[Binding], clock: Clock, *, name: str) -> None:
         self._name = name
         self._config = config
         self._clock = clock
-        self._link = Link(config.tcp.host, config.tcp.port, timeout=config.timeout.total_seconds())
+        self._link = Link(config)
         self._units = _units(config, bindings, name)
         self._down: set[int] = set()
         self._was_lost = False
@@ -138,7 +114,7 @@ class ModbusBus:
         await self._link.connect()
         CONNECTED.labels(self._name).set(1)
         if self._was_lost:
-            log.info("source_back", source=self._name, host=self._config.tcp.host, port=self._config.tcp.port)
+            log.info("source_back", source=self._name, place=self._config.place)
             self._was_lost = False
         now = self._clock.now()
         for unit in self._units:
@@ -159,7 +135,7 @@ class ModbusBus:
             await self._clock.sleep(wait)
 
     async def _poll(self, unit: Unit) -> Observation:
-        async def ask(block: Block[BlockField]) -> Sequence[int]:
+        async def ask(block: Block[Field]) -> Sequence[int]:
             return await self._ask(unit, block)
 
         _POLLS.labels(self._name).inc()
@@ -183,17 +159,16 @@ class ModbusBus:
             source=self._name,
             unit=unit.number,
             device=unit.device,
-            host=self._config.tcp.host,
-            port=self._config.tcp.port,
+            place=self._config.place,
             error=str(failure),
             todo="check the unit's power, wiring and unit number; it is tried again at growing intervals",
         )
 
-    async def _ask(self, unit: Unit, block: Block[BlockField]) -> Sequence[int]:
+    async def _ask(self, unit: Unit, block: Block[Field]) -> Sequence[int]:
         repeats = 0 if unit.breaker.failures else self._config.retries
         while True:
-            if self._config.pause_between_requests:
-                await self._clock.sleep(self._config.pause_between_requests.total_seconds())
+            if pause := self._config.pause:
+                await self._clock.sleep(pause)
             try:
                 return await self._link.read(unit.number, block.table, block.start, block.count)
             except NoAnswer:
@@ -210,10 +185,11 @@ def _units(config: ModbusConfig, bindings: Sequence[Binding], bus: str) -> list[
     breakers: dict[int, Breaker] = {}
     for binding in bindings:
         number, part = binding.address.get("unit"), binding.profile.modbus
-        if part is None or not isinstance(number, int) or not 0 <= number <= 255:
+        if part is None or not isinstance(number, int) or number not in config.units:
             faults.append(
                 f"device {binding.device.id!r} on {bus!r}: its address is {dict(binding.address)} and its profile "
-                f"{binding.profile.profile!r}; give it `address: {{unit: 1}}` (0 to 255) and a Modbus profile",
+                f"{binding.profile.profile!r}; give it `address: {{unit: 1}}` "
+                f"({config.units[0]} to {config.units[-1]}) and a Modbus profile",
             )
             continue
         breaker = breakers.setdefault(number, Breaker(config.most_failures, longest_wait=config.longest_wait))

@@ -1,21 +1,28 @@
-"""One connection to a Modbus TCP server that only reads.
+"""One connection to a Modbus bus that only reads.
 
-An answer belongs to the request that asked for it, or to none: one request is under way at a time, unit, function,
-transaction and length are compared, and after a time-out the connection is given up before anything else is asked,
-so that the late answer finds nobody.
+An answer belongs to the request that asked for it, or to none: one request is under way at a time, unit, function and
+length are compared, and on Modbus TCP the transaction number too; after a time-out a TCP connection is given up before
+anything else is asked, so that the late answer finds nobody.
+
+RTU frames carry no number, and a serial line cannot be given up. There a unit that did not answer owes an answer, which
+may arrive as that of a later request. So before it is read again it is asked for another number of registers, whose
+answer is thrown away, and after the read silence must follow: a late answer is then the one thrown away, has the wrong
+length, or breaks the silence.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from pymodbus import ModbusException
-from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
 from daemon.model import SourceDown
+from daemon.sensors.modbus_config import ModbusConfig
+from daemon.sensors.modbus_wire import Client, connect
 from daemon.sensors.registers import BIT_TABLES, Table
 
 # Each unanswered request is an ERROR to pymodbus. To us it is a count, and one line when a unit goes down.
@@ -52,11 +59,13 @@ class Refused(Exception):
 class Link:
     """Connects when first asked to, and anew after `close`. To be used by one task."""
 
-    def __init__(self, host: str, port: int, *, timeout: float) -> None:
-        self._host = host
-        self._port = port
-        self._timeout = timeout
-        self._client: AsyncModbusTcpClient | None = None
+    def __init__(self, config: ModbusConfig) -> None:
+        self._config = config
+        self._timeout = config.timeout.total_seconds()
+        self._client: Client | None = None
+        #: Units on RTU that have not answered, and may yet.
+        self._owing: set[int] = set()
+        self._heard = asyncio.Event()
 
     async def connect(self) -> None:
         """Make sure of a connection.
@@ -67,19 +76,9 @@ class Link:
         if self._client is not None and self._client.connected:
             return
         self.close()
-        # A client of its own for each connection: nothing of an old one can reach into the new one. It neither
-        # connects again by itself nor asks twice; both are decided here.
-        client = AsyncModbusTcpClient(
-            self._host, port=self._port, timeout=self._timeout, retries=0, reconnect_delay=0, name="modbus"
-        )
-        connected = await client.connect()
+        # A client of its own for each connection: nothing of an old one can reach into the new one.
+        client = await connect(self._config, self._trace)
         _heed_cancellation(client)
-        if not connected:
-            client.close()
-            raise SourceDown(
-                f"{self._host}:{self._port} takes no Modbus TCP connection within {self._timeout:g} s; check that the "
-                "device is on, the address and port are right, and no other master holds its only connection",
-            )
         self._client = client
 
     def close(self) -> None:
@@ -93,9 +92,30 @@ class Link:
 
         Raises:
             SourceDown: the connection was lost, or cannot be built.
-            NoAnswer: the unit was silent or answered something else; the connection has been given up.
+            NoAnswer: the unit was silent or answered something else.
             Refused: it answered with an exception code.
         """
+        if unit in self._owing:
+            return await self._read_of_debtor(unit, table, start, count)
+        return await self._read(unit, table, start, count)
+
+    async def _read_of_debtor(self, unit: int, table: Table, start: int, count: int) -> Sequence[int]:
+        with contextlib.suppress(Refused):
+            await self._read(unit, table, start, count - 1 if count > 1 else min(2, 0x10000 - start))
+        words: Sequence[int] | None = None
+        with contextlib.suppress(Refused):
+            words = await self._read(unit, table, start, count)
+        self._heard.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                await self._heard.wait()
+            raise NoAnswer("answered more often than it was asked: it is slower than timeout, write a longer one")
+        self._owing.discard(unit)
+        if words is None:  # now that the unit is in step again, the next read tells whether it meant this one
+            raise NoAnswer("answered with an exception code")
+        return words
+
+    async def _read(self, unit: int, table: Table, start: int, count: int) -> Sequence[int]:
         await self.connect()
         client = self._client
         assert client is not None  # noqa: S101  connect() returned
@@ -109,32 +129,51 @@ class Link:
             answer = await ask[table](start, count=count, device_id=unit)
             _heed_cancellation(client)
         except ModbusException as error:
-            connected = client.connected
-            self.close()
-            if connected:
-                raise NoAnswer(f"no answer within {self._timeout:g} s") from error
-            raise SourceDown(
-                f"{self._host}:{self._port} closed the connection while unit {unit} was being read; "
-                "check the device and that no other master takes its only connection",
-            ) from error
-        return self._checked(answer, table, count)
+            if not client.connected:
+                self.close()
+                raise SourceDown(f"{self._config.place} {self._why_lost(unit)}") from error
+            self._give_up(unit)
+            raise NoAnswer(f"no answer within {self._timeout:g} s") from error
+        return self._checked(unit, answer, table, count)
 
-    def _checked(self, answer: ModbusPDU, table: Table, count: int) -> Sequence[int]:
+    def _checked(self, unit: int, answer: ModbusPDU, table: Table, count: int) -> Sequence[int]:
         function, bits = _FUNCTIONS[table], table in BIT_TABLES
         if answer.function_code == function | 0x80:
             raise Refused(answer.exception_code)
         # Bits travel in whole bytes: what fills up the last one is left out.
         words = [int(bit) for bit in answer.bits] if bits else answer.registers
         if answer.function_code != function or len(words) != (-(-count // 8) * 8 if bits else count):
-            self.close()
+            self._give_up(unit)
             raise NoAnswer(
                 f"answered function {answer.function_code} with {len(words)} {'bits' if bits else 'registers'} "
                 f"where function {function} with {count} was asked",
             )
         return words[:count] if bits else words
 
+    def _give_up(self, unit: int) -> None:
+        """Let nothing more arrive by this connection; a serial line opened anew would be the same wire."""
+        if self._config.rtu:
+            self._owing.add(unit)
+        if self._config.serial is None:
+            self.close()
 
-def _heed_cancellation(client: AsyncModbusTcpClient) -> None:
+    def _trace(self, sending: bool, packet: bytes) -> bytes:  # noqa: FBT001  the library's signature
+        if not sending:
+            self._heard.set()
+        return packet
+
+    def _why_lost(self, unit: int) -> str:
+        if self._config.serial is not None:
+            return f"was lost while unit {unit} was being read; check the adapter and its plug"
+        untold = self._config.tls is not None and self._config.tls.certificate is None
+        return (
+            f"closed the connection while unit {unit} was being read; "
+            "check the device and that no other master takes its only connection"
+            + (", and whether it asks for tls.certificate" if untold else "")
+        )
+
+
+def _heed_cancellation(client: Client) -> None:
     """Be cancelled now, if the library was told so and did not pass it on.
 
     It waits by `asyncio.wait_for`, which up to Python 3.11 drops a cancellation that arrives together with the result.
