@@ -78,7 +78,7 @@ class LineProtocol:
         readings = observation.readings
         if not readings:
             return []
-        series = self._series
+        series, labels = self._series, self._labels
         at = readings[0].at
         head = ""
         fields: list[str] = []
@@ -86,12 +86,12 @@ class LineProtocol:
         for reading in readings:
             point, moment, value, _, quality, reason = reading
             its_head, field, its_quality, is_label = series.get(point) or self._learn(reading)
-            if (its_head is not head and its_head != head) or (moment is not at and moment != at):
-                if head:
+            if its_head is not head or moment is not at:
+                if head and (its_head != head or moment != at):
                     return self._encode_mixed(readings)
                 head = its_head
             if is_label:
-                text = self._labels.get(value) or self._label(value)
+                text = labels.get(value) or self._label(value)
             elif type(value) is float and -_MOST <= value <= _MOST:
                 text = repr(value)
             else:

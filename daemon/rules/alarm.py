@@ -106,6 +106,13 @@ class Watch:
         """Whether a hold is running."""
         return not self.idle and any(rung.waiting for rung in self.rungs)
 
+    def lasted(self, at: datetime) -> bool:
+        """Whether a hold is over once readings have come up to `at`."""
+        for rung in self.rungs:  # noqa: SIM110  not by a generator: each message of a device with a hold comes here
+            if rung.end <= at and rung.waiting:
+                return True
+        return False
+
     def stays(self) -> bool:
         """Whether a look would change nothing, for an alarm that is pending or open: the hot path of a bad day."""
         for rung in self.rungs:

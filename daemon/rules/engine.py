@@ -199,14 +199,18 @@ class Engine:
             if watches is None:
                 continue
             point = self._site.points[reading[0]]
-            at = min(reading.at, reading.received_at)
-            if at < point.at or not usable(point, reading.value, reading.quality):
-                continue
+            _, at, value, received_at, quality, _ = reading
+            at = min(at, received_at)
             gap = point.gap_before(at)
-            for watch in watches:
+            moved = [watch for watch in watches if gap or watch.lasted(at)]
+            if not moved or at < point.at or not usable(point, value, quality):
+                continue
+            for watch in moved:
                 newest[watch] = max(at, newest.get(watch, at))
                 if gap:
                     torn[watch] = min(point.at + (point.fresh_for or _MS), torn.get(watch, at))
+        if not newest:
+            return
         ready = [
             (rung.end, watch.key, rung.level, watch)
             for watch, at in newest.items()

@@ -63,4 +63,4 @@ def of_time(
         return Timing(source_at, Quality.SUSPECT, Reason.LATE)
     if age < _NOTHING and -age > clock_skew:
         return Timing(received_at, Quality.SUSPECT, Reason.CLOCK_SKEW)
-    return Timing(source_at, Quality.GOOD, Reason.NONE)
+    return Timing(source_at, *GOOD)

@@ -35,6 +35,7 @@ from daemon.model import (
 from daemon.store.statements import load
 
 _SQL = load("journal")
+_GOOD = Quality.GOOD
 _PACKET = struct.Struct("<HQ")
 #: Quarantined messages kept, newest; at 4 KiB each the table stays under 40 MiB.
 QUARANTINE_ROWS = 10_000
@@ -75,14 +76,13 @@ def _encode_observation(item: Observation) -> bytes:
     if not readings:
         return orjson.dumps({"d": item.device, "g": True} if item.gone else {"d": item.device})
     at = readings[0].at
-    good = Quality.GOOD
-    values = {r.point: r.value for r in readings if r.quality is good and r.at == at}
+    values = {point: value for point, t, value, _, q, _ in readings if q is _GOOD and (t is at or t == at)}
     document: dict[str, Any] = {"d": item.device, "t": to_ms(at), "v": values}
     if len(values) != len(readings):
         document["r"] = [
             (r.point, to_ms(r.at), r.value, r.quality, r.reason)
             for r in readings
-            if not (r.quality is good and r.at == at)
+            if not (r.quality is _GOOD and r.at == at)
         ]
     if item.gone:
         document["g"] = True
