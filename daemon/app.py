@@ -109,7 +109,7 @@ class App:
         # the progress file is never flushed: after a power cut the journal may know of a later time
         known_at = max(progress.at, self.pipeline.journal.last_at)
         self.clock = SiteClock(not_before=known_at, on_step=_report_step)
-        replayed = self.pipeline.restore()
+        replayed = self.pipeline.restore(self._ask_for_patience)
         log.info("store_opened", file=str(self._file), replayed=replayed, ledger=self.pipeline.ledger.id)
         self.writer = Writer(self.pipeline, on_commit=self._committed, progress=progress)
         self.rules = RulesInForce(self.configuration, self._path, self.pipeline, self.writer, self.clock)
@@ -307,6 +307,10 @@ class App:
         finally:
             for number in handlers:
                 loop.remove_signal_handler(number)
+
+    def _ask_for_patience(self, replayed: int) -> None:
+        """Work is being done, if not yet the usual: the service manager is not to end us for it."""
+        self._manager.tell(EXTEND_TIMEOUT_USEC="60000000", STATUS=f"replaying the journal: {replayed} rows")
 
     def _summary(self) -> str:
         return f"{self.received} readings received, {self.forwarder.status().values_written} written"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import orjson
@@ -42,6 +42,8 @@ from daemon.workorders.policy import Action, plan
 log = structlog.get_logger(__name__)
 
 SNAPSHOT_EVERY = timedelta(seconds=60)
+#: Replayed rows, about a second's work on a slow gateway.
+_TELL_EVERY = 10_000
 
 
 class UnreadableRulesetError(ValueError):
@@ -157,24 +159,29 @@ class Pipeline:
     def _settle(self, seq: int, item: Input) -> None:
         """After a reload or restart: the ledger says which alarms are open, the engine which are still watched."""
         self._unsettled = False
-        faulted = self.engine.faulted
-        kept: list[Alarm] = []
-        for alarm in self.ledger.open_alarms():
-            watched = instrument.watched_rule(alarm)
-            if watched is not None:
-                if (watched, alarm.asset) not in faulted:
-                    self._decide(seq, item, instrument.mended(alarm, item.at))
-            elif alarm.rule not in instrument.GATEWAY:
-                kept.append(alarm)
-            elif alarm.rule == instrument.INPUT_SET_ASIDE and not self.journal.poisoned:
-                self._decide(seq, item, instrument.mended(alarm, item.at))
+        if type(item) is Reload:
+            self.ledger.audit(item.at, "gateway", "reload", item.rules_hash, "")
+        self._mend_instruments(seq, item)
+        kept = [alarm for alarm in self.ledger.open_alarms() if not instrument.is_own(alarm)]
         for orphan in self.engine.adopt(kept):
             self._decide(seq, item, orphan)
-        for alarm in self.ledger.open_alarms():
+        for alarm in kept:
             rule = self._rules.get(alarm.rule)
             if alarm.disposition is Disposition.WITHHELD_SHADOW and rule is not None and rule.mode != "shadow":
                 for restated in self.engine.restate(alarm.rule, alarm.asset, item.at):
                     self._decide(seq, item, restated)
+
+    def _mend_instruments(self, seq: int, item: Input) -> None:
+        """Close what the gateway had found wrong with its rules or its program, and is no longer so."""
+        faulted = self.engine.faulted
+        for alarm in self.ledger.open_alarms():
+            watched = instrument.watched_rule(alarm)
+            if watched is not None:
+                over = (watched, alarm.asset) not in faulted
+            else:
+                over = alarm.rule == instrument.INPUT_SET_ASIDE and not self.journal.poisoned
+            if over:
+                self._decide(seq, item, instrument.mended(alarm, item.at))
 
     def _follow(self, seq: int, item: TicketUpdate | Command) -> None:
         if type(item) is TicketUpdate:
@@ -208,9 +215,10 @@ class Pipeline:
 
     # --- restart -----------------------------------------------------------------------------------------
 
-    def restore(self) -> int:
+    def restore(self, on_progress: Callable[[int], None] | None = None) -> int:
         """Bring the engine to where the journal ends; the number of rows that were replayed.
 
+        `on_progress` is told now and then how many rows have been replayed: without a snapshot it may take minutes.
         What the replay concludes was committed with its rows long ago, so it is not written again.
         """
         after = self._restore_snapshot()
@@ -222,6 +230,8 @@ class Pipeline:
             self._replay(item)
             self.journal.survived(item)
             replayed += 1
+            if on_progress is not None and replayed % _TELL_EVERY == 0:
+                on_progress(replayed)
         self._unsettled = self.ruleset is not None
         return replayed
 
@@ -288,15 +298,11 @@ class Pipeline:
 def _template(rule: RuleSpec) -> evidence.Template:
     order = rule.work_order
     return evidence.Template(
-        title=_text(order.title or rule.title),
+        title=order.title or rule.title,
         category=order.category,
         type=order.type,
-        cause=_text(rule.cause),
-        consequence=_text(rule.consequence),
-        steps=tuple(_text(step) for step in order.steps),
+        cause=rule.cause,
+        consequence=rule.consequence,
+        steps=order.steps,
         basis=rule.basis,
     )
-
-
-def _text(words: Text) -> Text:
-    return Text(words.zh, words.en)

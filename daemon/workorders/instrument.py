@@ -62,6 +62,11 @@ def watched_rule(alarm: Alarm) -> str | None:
     return alarm.rule.removesuffix(_FAULTED) if alarm.rule.endswith(_FAULTED) else None
 
 
+def is_own(alarm: Alarm) -> bool:
+    """Whether an alarm is about the gateway or its rules: no rule watches it."""
+    return alarm.rule in GATEWAY or watched_rule(alarm) is not None
+
+
 def rule_faulted(transition: Transition) -> Transition:
     """A fault in a rule is an alarm of its own, of the instrument and not of the asset."""
     return _opening(transition.rule + _FAULTED, transition.asset, transition.level, transition.at, transition.detail)
