@@ -30,7 +30,7 @@ from simulators.water import WaterState
 from tests.mqtt_peers import free_port, need, until
 
 #: Seconds that a whole process may take on a busy machine.
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 RULES = """
 version: 1

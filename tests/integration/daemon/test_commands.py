@@ -51,7 +51,7 @@ async def test_a_reload_keeps_what_has_not_changed(gateway: Gateway, peers: Peer
         await until(lambda: len(peers.orders()) == 2)
         opened = {order["rule"]: datetime.fromisoformat(order["active_at"]).timestamp() for order in peers.orders()}
         assert opened.keys() == {"warm", "hot"}
-        assert opened["hot"] == pytest.approx(began + 3, abs=0.0005)
+        assert opened["hot"] == pytest.approx(began + 20, abs=0.0005)
 
 
 async def test_a_reload_takes_up_rules_only(gateway: Gateway) -> None:
