@@ -2,7 +2,7 @@
 
     slots ─> unit that is due ─> blocks ─> link ─> words ─> readings ─> one Observation a poll ─> emit
       ^            │                (a refused block is bisected once)
-      └────────────┴── breaker: a unit that is down is tried once a growing interval
+      └────────────┴── breaker: a unit that is down is tried once a growing interval, all of them for 5 % of the time
 
 A poll starts nothing new while it runs, and a slot that went by meanwhile is counted and skipped. Only the function
 codes 1 to 4 exist here: nothing on the bus is ever written.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 
@@ -22,7 +23,7 @@ from daemon.sensors.judge import compile_judge
 from daemon.sensors.modbus_config import ModbusConfig, ModbusSerial, ModbusTcp
 from daemon.sensors.modbus_link import Link, NoAnswer, Refused
 from daemon.sensors.modbus_unit import Field, Unit, urgent_points
-from daemon.sensors.polling import Breaker, Slots
+from daemon.sensors.polling import Breaker, Budget, Slots
 from daemon.sensors.profile import Binding
 from daemon.sensors.register_points import compile_points
 from daemon.sensors.source import CONNECTED, RECEIVED, REJECTED
@@ -55,7 +56,9 @@ class ModbusBus:
         self._clock = clock
         self._link = Link(config)
         self._units = _units(config, bindings, name)
+        self._numbers = {unit.number for unit in self._units}
         self._down: set[int] = set()
+        self._budget = Budget()
         self._was_lost = False
         _UNITS_DOWN.labels(name).set(0)
 
@@ -117,16 +120,19 @@ class ModbusBus:
             log.info("source_back", source=self._name, place=self._config.place)
             self._was_lost = False
         now = self._clock.now()
+        self._budget.refill()
         for unit in self._units:
             unit.slots.start(now)
             unit.breaker.try_again()
 
     async def _next_due(self) -> Unit:
-        """Wait for the slot that is due first: among several, the unit that waits longest has the turn."""
+        """Wait for the slot that is due first: among several, units that answer have the turn before those in doubt."""
         while True:
-            unit = min(self._units, key=Unit.due)
+            turn = min(((self._due(unit), unit.breaker.failures, unit.due()), n) for n, unit in enumerate(self._units))
+            (due, _, _), n = turn
+            unit = self._units[n]
             now = self._clock.now()
-            wait = (unit.due() - now).total_seconds()
+            wait = (due - now).total_seconds()
             if wait <= 0:
                 missed = unit.slots.serve(now)
                 if not unit.breaker.is_open:  # the slots of a unit that is down were left out on purpose
@@ -134,16 +140,25 @@ class ModbusBus:
                 return unit
             await self._clock.sleep(wait)
 
+    def _due(self, unit: Unit) -> datetime:
+        """When a unit is to be polled; of those that are down, only as many as the others can bear."""
+        starving = unit.breaker.is_open and self._down != self._numbers
+        return max(unit.due(), self._budget.not_before) if starving else unit.due()
+
     async def _poll(self, unit: Unit) -> Observation:
         async def ask(block: Block[Field]) -> Sequence[int]:
             return await self._ask(unit, block)
 
         _POLLS.labels(self._name).inc()
+        begun, was_down = self._clock.now(), unit.breaker.is_open
         observation, failure = await unit.poll(ask, self._clock)
         if failure is not None:
+            if was_down:
+                self._budget.spend(now := self._clock.now(), now - begun)
             self._count(unit, failure)
         elif unit.breaker.answered():
             self._down.discard(unit.number)
+            self._budget.refill()
             log.info("unit_back", source=self._name, unit=unit.number, device=unit.device)
         _UNITS_DOWN.labels(self._name).set(len(self._down))
         return observation

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from daemon.model import EPOCH, from_ms, to_ms
 
 _LONGEST_WAIT = timedelta(seconds=30)
+#: What part of a bus's time may go into asking units that are down, while others are not.
+_SHARE = 0.05
 
 
 @dataclass(slots=True)
@@ -75,4 +77,21 @@ class Breaker:
 
     def try_again(self) -> None:
         """Allow one try at once: the way to the unit was built anew."""
+        self.not_before = EPOCH
+
+
+@dataclass(slots=True)
+class Budget:
+    """The time of a bus that units which are down may cost those which are not: one bus, however many are down."""
+
+    share: float = _SHARE
+    #: No unit that is down is to be tried before, as long as another one answers.
+    not_before: datetime = EPOCH
+
+    def spend(self, at: datetime, cost: timedelta) -> None:
+        """A unit that is down was tried in vain until `at`, for so long."""
+        self.not_before = at + cost * (1 / self.share - 1)
+
+    def refill(self) -> None:
+        """A unit has come back, and others may have with it: all may be tried."""
         self.not_before = EPOCH

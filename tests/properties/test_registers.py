@@ -5,9 +5,13 @@ import struct
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from daemon.model import EPOCH, Point, Quality, Reading, Rejection
+from daemon.sensors.profile import PointSpec
+from daemon.sensors.register_points import RegisterPoint
 from daemon.sensors.register_readers import compile_reader
-from daemon.sensors.registers import RegisterField
+from daemon.sensors.registers import BIT_TABLES, RegisterField
 
 FORMATS = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "u64": ">Q", "s64": ">q", "f32": ">f", "f64": ">d"}
 #: Where each byte of the value travels.
@@ -59,3 +63,46 @@ def test_a_run_of_bits_is_the_slice_of_the_binary_number(value: int, one: int, o
     read = compile_reader(field)([value >> 16, value & 0xFFFF], 0)
 
     assert read == int(f"{value:032b}"[31 - highest : 32 - lowest], 2)
+
+
+small = st.integers(-2, 70)
+written = st.fixed_dictionaries(
+    {"address": st.sampled_from([0, 3, 65532, 65535, 65536])},
+    optional={
+        "table": st.sampled_from(["coil", "discrete", "holding", "input", "file"]),
+        "type": st.sampled_from([*FORMATS, "u8_high", "s8_low", "string", "u24"]),
+        "order": st.sampled_from([*PLACES, "BDAC"]),
+        "length": small,
+        "bit": small,
+        "bits": st.lists(small, min_size=1, max_size=3),
+        "scale": st.floats(),
+        "offset": st.floats(),
+        "decimals": small,
+        "unit_code": st.fixed_dictionaries({"address": small, "map": st.just({3: "bar", 6: "psi"})}),
+        "sentinels": st.lists(st.floats() | st.integers(), max_size=2),
+        "map": st.dictionaries(small, st.just("label"), max_size=2),
+    },
+)
+
+
+@given(written, st.lists(st.integers(0, 65535), min_size=125, max_size=125), st.sampled_from(["gauge", "state"]))
+def test_a_field_is_refused_or_reads_anything(description: dict[str, object], words: list[int], kind: str) -> None:
+    """Whatever stands in a profile is refused at load, or reads every image into a reading or a rejection."""
+    try:
+        spec = PointSpec.model_validate(
+            {"kind": kind, "unit": "MPa" if kind == "gauge" else "", "register": description}
+        )
+    except ValidationError:
+        return
+    field = spec.register_field
+    assert field is not None
+    point = Point("a.p", "a", "d", "p", unit=spec.unit, kind=spec.kind)
+    decoder = RegisterPoint(point, field, "here")
+    if field.table in BIT_TABLES:
+        words = [word & 1 for word in words]
+    told = {(companion.table, companion.address): words[-1] for companion in decoder.companions()}
+    decoded = decoder.decode(words, field.address, EPOCH, told)
+
+    assert isinstance(decoded, Reading | Rejection)
+    if isinstance(decoded, Reading) and isinstance(decoded.value, float) and not math.isfinite(decoded.value):
+        assert decoded.quality is Quality.BAD
