@@ -159,6 +159,7 @@ class Reason(enum.StrEnum):
     UNKNOWN_TOPIC = "unknown_topic"
     UNKNOWN_DEVICE = "unknown_device"
     TOO_LARGE = "too_large"
+    TOO_FAST = "too_fast"
     ILLEGAL_ADDRESS = "illegal_address"
     OVERFLOW = "overflow"
     POISON = "poison"

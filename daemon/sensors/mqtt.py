@@ -34,6 +34,7 @@ from daemon.sensors.mqtt_config import MqttConfig, MqttTls
 from daemon.sensors.mqtt_link import Link
 from daemon.sensors.mqtt_wire import Publish
 from daemon.sensors.profile import Binding
+from daemon.sensors.rate import RateLimit
 from daemon.sensors.source import CONNECTED, DUPLICATES, RECEIVED, REJECTED, SHED
 
 __all__ = ["MqttConfig", "MqttSource", "MqttTls"]
@@ -93,6 +94,7 @@ class MqttSource:
         self.client_id = config.client_id or f"precomplaint-{site.id}"
         self._clock = clock
         self._decoder = Decoder(bindings, source=name, zone=ZoneInfo(site.timezone))
+        self._rate = RateLimit(config.topic_rate, config.topic_burst) if config.topic_rate else None
         self._status_topic = f"precomplaint/{site.id}/status"
         self._remembered = dict(remembered or {}) if session else {}
         #: Filters that the broker has granted, now or when we last ran.
@@ -179,9 +181,7 @@ class MqttSource:
     async def _commit(self, link: Link, emit: Emit) -> None:
         numbers = list(islice(self._pending, _MOST_AT_ONCE))
         batch = [self._pending.pop(number) for number in numbers]
-        observations: list[Observation] = []
-        for message, received_at, _ in batch:
-            observations += self._decode(message, received_at)
+        observations = self._observe(batch)
         packets = tuple((message.mid, digest) for message, _, digest in batch if message.qos)
         while self._qos0 and self._qos0[0] <= numbers[-1]:
             self._qos0.popleft()
@@ -203,6 +203,26 @@ class MqttSource:
                 REJECTED.labels(self.name, rejection.reason).inc()
         if self._messages <= self.config.pending_messages // 2 and self._bytes <= self.config.pending_bytes // 2:
             link.go_on()
+
+    def _observe(self, batch: Sequence[_Pending]) -> list[Observation]:
+        observations: list[Observation] = []
+        #: By topic, the messages that came too fast: told once for all of them.
+        shed: dict[str, list[_Pending]] = {}
+        for pending in batch:
+            message, received_at, _ = pending
+            if self._rate is not None and not self._rate.admit(message.topic, received_at):
+                shed.setdefault(message.topic, []).append(pending)
+            else:
+                observations += self._decode(message, received_at)
+        for topic, lost in shed.items():
+            self._counts[2].inc(len(lost))
+            detail = (
+                f"{len(lost)} messages shed: they came faster than {self.config.topic_rate:g} a second; look at the "
+                f"device, or raise topic_rate"
+            )
+            last, received_at, _ = lost[-1]
+            observations.append(self._decoder.reject(topic, last.payload, received_at, Reason.TOO_FAST, detail))
+        return observations
 
     def _decode(self, message: Publish, received_at: datetime) -> list[Observation]:
         if message.size > self.config.max_payload:

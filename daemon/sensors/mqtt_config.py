@@ -43,6 +43,11 @@ class MqttConfig(Strict):
     pending_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     #: A larger payload is rejected.
     max_payload: int = Field(default=256 * 1024, ge=1)
+    #: Messages a second that one topic may send for long; what comes faster is shed, and told with the number. Without
+    #: it nothing is shed for coming fast: a flood with QoS 1 then slows the broker down.
+    topic_rate: float | None = Field(default=None, gt=0)
+    #: Messages that one topic may send at once before that: a backlog after an outage is no flood.
+    topic_burst: int = Field(default=10_000, ge=1)
 
     @field_validator("version", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from daemon.telemetry import counter, gauge
 CONNECTED = gauge("source_connected", "1 while the source's peer is connected", "source")
 RECEIVED = counter("messages_received_total", "Messages or register blocks that were committed", "source")
 DUPLICATES = counter("messages_duplicate_total", "Redeliveries of what had been taken already", "source")
-SHED = counter("messages_shed_total", "Messages given up because too many were held", "source")
+SHED = counter("messages_shed_total", "Messages given up because too many were held, or came too fast", "source")
 REJECTED = counter("rejected_total", "Things that arrived and were no readings", "source", "reason")
 
 

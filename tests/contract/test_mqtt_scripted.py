@@ -285,6 +285,30 @@ async def test_what_cannot_be_read_is_committed_and_acknowledged() -> None:
     assert spine.values == [5.0]
 
 
+async def test_what_comes_too_fast_is_told_and_acknowledged() -> None:
+    """What is within the topic's limit counts; the rest is rejected with its number, and acknowledged."""
+
+    async def script(broker: Connection) -> None:
+        await broker.greet(session=False)
+        broker.send(b"".join(message(n, mid=n) for n in range(1, 21)))
+        broker.send(publish("c/2", orjson.dumps({"n": 21}), mid=21))
+        await broker.serve()
+
+    spine = Spine()
+    async with (
+        scripted(script) as (port, connections),
+        running(counter_source(port, topic_rate=0.001, topic_burst=5), spine),
+    ):
+        await until(lambda: connections and connections[0].acknowledged == list(range(1, 22)))
+
+    rejections = [rejection for observation in spine.observations for rejection in observation.rejections]
+    fast_ones = [rejection for rejection in rejections if rejection.reason is Reason.TOO_FAST]
+    assert spine.values == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert sum(int(rejection.detail.split()[0]) for rejection in fast_ones) == 15
+    assert {rejection.place for rejection in fast_ones} == {"mqtt:m:c/1#"}
+    assert Reason.UNKNOWN_DEVICE in {rejection.reason for rejection in rejections}
+
+
 async def test_it_says_goodbye() -> None:
     """Online is told after connecting, offline before leaving; a sudden end is told by the last will."""
 
