@@ -120,10 +120,13 @@ class App:
         log.info("stopped")
 
     def _committed(self, numbered: Sequence[tuple[int, Input]]) -> None:
+        received = rejected = 0
         for _, item in numbered:
             if type(item) is Observation:
-                self.received += len(item.readings) + len(item.rejections)
-                self.rejected += len(item.rejections)
+                received += len(item.readings)
+                rejected += len(item.rejections)
+        self.received += received + rejected
+        self.rejected += rejected
         self.forwarder.offer(numbered)
         self.dispatcher.wake()
 

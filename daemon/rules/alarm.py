@@ -85,7 +85,16 @@ class Watch:
         tests = tuple(rung.when.test for rung in self.rungs)
         if self.no_data == "alarm":
             return lambda: any(test() is not False for test in tests)
-        return tests[0] if len(tests) == 1 else lambda: any(test() for test in tests)
+        if len(tests) == 1:
+            return tests[0]
+
+        def wants() -> bool:
+            for test in tests:  # noqa: SIM110  a generator would cost as much as the tests
+                if test():
+                    return True
+            return False
+
+        return wants
 
     def run_out(self, level: Level, seen: datetime) -> None:
         """The hold of a level is over, if it is still running; what has waited for the same moment goes with it."""

@@ -70,7 +70,7 @@ def _number(point: Point, key: str | int | None, field: JsonField) -> Read:
         if raw is None:
             return None
         if type(raw) is not float:
-            raw = to_number(raw)
+            raw = float(raw) if type(raw) is int else to_number(raw)
         if low <= raw <= high:
             return new(Reading, (point_id, at, raw, received_at, quality, reason))
         return Reading(point_id, at, raw, received_at, *of_value(raw, raw=raw, low=low, high=high))
