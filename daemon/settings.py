@@ -282,18 +282,23 @@ def _resolve(value: Any, document: Document, place: Location, faults: list[str])
         return value
     kind, name = match.groups()
     try:
-        return _secret(kind, name)
+        return _secret(kind, name, Path(document.name).parent)
     except (OSError, KeyError) as error:
-        what = error.strerror if isinstance(error, OSError) else "not set"
+        what = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else "not set"
         faults.append(f"{document.place(place)}: {value} cannot be read: {what}")
         return value
 
 
-def _secret(kind: str, name: str) -> str:
+def _secret(kind: str, name: str, directory: Path) -> str:
     if kind == "env":
         return os.environ[name]
-    # systemd names the files of a whole credential directory `<id>_<file>`
-    path = Path(name) if kind == "file" else Path(os.environ["CREDENTIALS_DIRECTORY"]) / f"precomplaint_{name}"
+    if kind == "file":
+        path = Path(name)
+    elif handed_over := os.environ.get("CREDENTIALS_DIRECTORY"):
+        # systemd names the files of a whole credential directory `<id>_<file>`
+        path = Path(handed_over) / f"precomplaint_{name}"
+    else:  # run by hand, for instance `check`: where the unit has them from
+        path = directory / "credentials" / name
     return path.read_text(encoding="utf-8").strip()
 
 

@@ -100,12 +100,17 @@ def test_a_secret_is_read_from_a_credential(site: Path, monkeypatch: pytest.Monk
 
 
 def test_a_credential_that_is_not_there_is_named(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outside systemd there are no credentials; the message names the one that was asked for."""
+    """Run by hand it is looked for where the unit has it from; the message names it and the file."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     change(site / "gateway.yaml", "  # token: ${cred:influx_token}", "  token: ${cred:influx_token}")
 
     (fault,) = faults(site)
-    assert "${cred:influx_token} cannot be read: not set" in fault
+    file = site / "credentials" / "influx_token"
+    assert f"${{cred:influx_token}} cannot be read: No such file or directory: {file}" in fault
+
+    file.parent.mkdir()
+    file.write_text("hunter2\n", encoding="utf-8")
+    assert settings.load(site).gateway.influx.token is not None
 
 
 def test_an_override_changes_the_rule_for_one_asset_only(site: Path) -> None:
