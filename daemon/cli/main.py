@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import structlog
 import typer
 import uvloop
-from rich.table import Table
 
 from daemon import __version__, control, settings
 from daemon.app import App
@@ -112,10 +111,8 @@ def status(config: ConfigOption = DEFAULT_CONFIG, output: OutputOption = Output.
     if output is Output.JSON:
         print_json(answer)
         return
-    table = Table(show_header=False, box=None)
     for name, value in _flat(answer):
-        table.add_row(name, str(value))
-    out.print(table)
+        out.print(f"{name:<24} {value}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

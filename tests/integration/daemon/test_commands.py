@@ -31,16 +31,16 @@ async def test_a_reload_keeps_what_has_not_changed(gateway: Gateway, peers: Peer
     began = round(time.time(), 3)
     async with gateway.running() as daemon:
         await daemon.listens()
-        await peers.say("lifts/L1/status", lift(at=began, room=50.0))
+        await peers.say("lifts/L1/status", lift(at=began, door="open", room=42.0))
         before = (await daemon.received(LIFT_POINTS))["rules"]["hash"]
 
-        gateway.write("rules/own.yaml", RULES.replace("for: 20s", "fors: 20s"))
+        gateway.write("rules/own.yaml", RULES.replace("for: 3s", "fors: 3s"))
         daemon.process.send_signal(signal.SIGHUP)
         by_command = await gateway.command("reload")
         await until(lambda: daemon.logged("reload_refused"))
         assert by_command.status == 1
         assert by_command.out.splitlines() == daemon.logged("reload_refused")[0]["faults"]
-        assert "rules/own.yaml:15:65: " in by_command.out
+        assert "rules/own.yaml:23:60: " in by_command.out
         assert "did you mean 'for'?" in by_command.out
         assert (await daemon.ask())["rules"]["hash"] == before
 
@@ -50,8 +50,8 @@ async def test_a_reload_keeps_what_has_not_changed(gateway: Gateway, peers: Peer
         assert (await daemon.ask())["rules"]["hash"] == daemon.logged("reloaded")[0]["hash"] != before
         await until(lambda: len(peers.orders()) == 2)
         opened = {order["rule"]: datetime.fromisoformat(order["active_at"]).timestamp() for order in peers.orders()}
-        assert opened.keys() == {"warm", "hot"}
-        assert opened["hot"] == pytest.approx(began + 20, abs=0.0005)
+        assert opened.keys() == {"warm", "door"}
+        assert opened["door"] == pytest.approx(began + 3, abs=0.0005)
 
 
 async def test_a_reload_takes_up_rules_only(gateway: Gateway) -> None:

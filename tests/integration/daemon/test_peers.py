@@ -45,7 +45,6 @@ async def test_it_starts_without_its_peers_and_picks_them_up(gateway: Gateway, p
 
 async def test_what_cannot_be_decoded_is_kept_with_its_reason(gateway: Gateway, peers: Peers) -> None:
     """It is counted and quarantined; what is out of range is written with its flag and opens no order."""
-    gateway.replace("rules/own.yaml", ", for: 20s", "")
     await peers.start("broker", "influx", "ticketing")
     async with gateway.running() as daemon:
         await daemon.listens()
