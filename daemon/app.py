@@ -17,14 +17,14 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from daemon import __version__, control
 from daemon.clock import SiteClock
+from daemon.commands import Commands, Intake
 from daemon.disk import DiskGuard
-from daemon.model import Command, Input, Observation, Tick
+from daemon.model import Input, Tick
 from daemon.outputs.dispatcher import Dispatcher, Effort
 from daemon.outputs.forwarder import Forwarder, Pace
 from daemon.outputs.influx import InfluxSink
@@ -37,7 +37,7 @@ from daemon.sensors.modbus import ModbusBus
 from daemon.sensors.mqtt import MqttSource
 from daemon.sensors.source import Source
 from daemon.settings import Configuration
-from daemon.store import journal, ledger, outbox
+from daemon.store import journal
 from daemon.store.db import FILE, Progress, fact, open_db, reader, set_fact
 from daemon.supervisor import ServiceManager, keep_alive
 from daemon.writer import Writer
@@ -62,9 +62,7 @@ class App:
     def __init__(self, configuration: Configuration, path: Path) -> None:
         """Compose for a configuration; `path` is where a reload reads it again."""
         self._begun_with = configuration
-        #: Values that arrived since the start, rejected ones among them.
-        self.received = 0
-        self.rejected = 0
+        self.intake = Intake()
         #: The store is open and the rules are in force; peers may still be away.
         self.ready = False
         self._path = path
@@ -120,13 +118,7 @@ class App:
         log.info("stopped")
 
     def _committed(self, numbered: Sequence[tuple[int, Input]]) -> None:
-        received = rejected = 0
-        for _, item in numbered:
-            if type(item) is Observation:
-                received += len(item.readings)
-                rejected += len(item.rejections)
-        self.received += received + rejected
-        self.rejected += rejected
+        self.intake.count(numbered)
         self.forwarder.offer(numbered)
         self.dispatcher.wake()
 
@@ -162,8 +154,18 @@ class App:
             await self.rules.take_up()
             _calm_collector()
             sources = list(self._build_sources())
+            commands = Commands(
+                self._file,
+                self.clock,
+                self.pipeline,
+                self.writer,
+                self.rules,
+                self.forwarder,
+                self.disk,
+                self.intake,
+            )
             async with (
-                control.serving(self.configuration.control_socket, self._commands()),
+                control.serving(self.configuration.control_socket, commands.by_name()),
                 asyncio.TaskGroup() as group,
             ):
                 forwarding = group.create_task(self.forwarder.run(), name="forwarder")
@@ -248,45 +250,7 @@ class App:
     def _remember_subscribed(self, source: str, topics: Sequence[str]) -> None:
         self.writer.post(lambda db: set_fact(db, f"subscribed {source}", "\n".join(topics)))
 
-    # --- commands ----------------------------------------------------------------------------------------
-
-    def _commands(self) -> dict[str, control.Command]:
-        return {"status": self._status, "reload": self._reload, "acknowledge": self._acknowledge}
-
-    async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
-        with reader(self._file) as db:
-            counted, deliveries = ledger.counts(db), outbox.counts(db)
-        return {
-            "version": __version__,
-            "site": self.configuration.catalogue.site.id,
-            "at": self.clock.now().isoformat(),
-            "clock": {"offset_s": self.clock.offset().total_seconds(), "steps": self.clock.steps_total},
-            "readings": {"received": self.received, "rejected": self.rejected},
-            "influx": self.forwarder.status()._asdict(),
-            "alarms": counted["alarms"],
-            "orders": counted["orders"],
-            "outbox": deliveries._asdict(),
-            "rules": {
-                "hash": self.rules.hash,
-                "faulted": [f"{rule} on {asset}" for rule, asset in self.pipeline.engine.faulted],
-            },
-            "store": {
-                "taking": self.disk.taking,
-                "evicted": self.disk.rows_evicted,
-                "lost": self.disk.rows_lost,
-                "commits": self.writer.commits_total,
-            },
-        }
-
-    async def _reload(self, _: dict[str, Any]) -> dict[str, Any]:
-        return await self.rules.reload()
-
-    async def _acknowledge(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        target, user, reason = (str(arguments.get(name, "")) for name in ("alarm", "user", "reason"))
-        if not target or not user:
-            raise ValueError("acknowledge needs `alarm` (its number) and `user`")
-        await self.writer.emit([Command(self.clock.now(), "acknowledge", target, user, reason)], urgent=True)
-        return {"acknowledged": target}
+    # --- signals, and what the service manager is told ---------------------------------------------------
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -316,7 +280,7 @@ class App:
         self._manager.tell(EXTEND_TIMEOUT_USEC="60000000", STATUS=f"replaying the journal: {replayed} rows")
 
     def _summary(self) -> str:
-        return f"{self.received} readings received, {self.forwarder.status().values_written} written"
+        return f"{self.intake.received} readings received, {self.forwarder.status().values_written} written"
 
 
 def _calm_collector() -> None:

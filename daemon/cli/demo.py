@@ -202,7 +202,11 @@ async def _view(app: App, around: Surroundings, seconds: float) -> None:
                 continue
             view.update(
                 render(
-                    app.configuration, app.received, app.forwarder.status().values_written, around.ticketing, seconds
+                    app.configuration,
+                    app.intake.received,
+                    app.forwarder.status().values_written,
+                    around.ticketing,
+                    seconds,
                 )
             )
 
@@ -219,9 +223,9 @@ async def _judge(app: App, around: Surroundings, seconds: float) -> Outcome:
     orders = [{name: t[name] for name in ("key", "level", "asset", "rule", "status")} for t in tickets]
     written = app.forwarder.status().values_written
     result = {
-        "readings_received": app.received,
+        "readings_received": app.intake.received,
         "readings_written": written,
-        "readings_rejected": app.rejected,
+        "readings_rejected": app.intake.rejected,
         "alarms": alarms,
         "orders": orders,
         "seconds": seconds,

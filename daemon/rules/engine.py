@@ -130,7 +130,8 @@ class Engine:
     @property
     def faulted(self) -> Mapping[tuple[str, str], str]:
         """The (rule, asset) pairs that failed, and how; they are tried again at the next reload."""
-        return {(watch.rule, watch.asset): watch.faulted for watch in self._watches.values() if watch.faulted}
+        watches = tuple(self._watches.values())  # in one go: a status may ask from another thread
+        return {(watch.rule, watch.asset): watch.faulted for watch in watches if watch.faulted}
 
     # --- inside a step -------------------------------------------------------------------------------------
 
