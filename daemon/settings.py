@@ -29,6 +29,7 @@ from daemon.sensors.codes import Words
 from daemon.sensors.modbus import ModbusConfig
 from daemon.sensors.mqtt import MqttConfig
 from daemon.sensors.profile import Binding, PointLimits, Profile, load_profiles, make_points
+from daemon.sensors.topics import fits_topic
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _REFERENCE = re.compile(r"^\$\{(cred|file|env):([^}]+)\}$")
@@ -393,6 +394,11 @@ class _Placement:
         for name in sorted(set(spec.address) - wanted):
             known = ", ".join(sorted(wanted)) or "none"
             self._fault((*place, "address", name), f"the profile has no address part {name!r}; known: {known}")
+        in_topics = wanted.intersection(spec.address, profile.mqtt.topic_parts if profile.mqtt else ())
+        for name in sorted(in_topics):
+            if not fits_topic(spec.address[name]):
+                what = f"{name} is empty, or has one of + and #, which no topic can have; write it as the device does"
+                self._fault((*place, "address", name), what)
 
     def _fault(self, place: Location, what: str) -> None:
         self.faults.append(f"{self._document.place(place)}: {what}")

@@ -25,9 +25,15 @@ def filter_of(pattern: str, address: Address) -> str:
     return NAMED.sub("+", pattern)
 
 
+def fits_topic(value: str | int) -> bool:
+    """Whether a part's value can stand in a topic; + and # would subscribe to others' messages."""
+    text = str(value)
+    return bool(text) and not set(text) & set("+#\0")
+
+
 def odd_parts(pattern: str, address: Address) -> list[str]:
     """Names of parts whose value cannot stand in a topic."""
-    return [name for name in NAMED.findall(pattern) if not (t := str(address[name])) or set(t) & set("+#\0")]
+    return [name for name in NAMED.findall(pattern) if not fits_topic(address[name])]
 
 
 def compile_topic(pattern: str, address: Address) -> re.Pattern[str]:

@@ -186,3 +186,13 @@ def test_a_derived_point_that_makes_no_sense_is_a_fault(site: Path) -> None:
     (fault,) = faults(site)
     assert fault.startswith("assets.yaml:")
     assert fault.endswith("the derived point 'worst': a length cannot be taken from a pressure")
+
+
+def test_an_address_that_no_topic_can_have_is_a_fault(site: Path) -> None:
+    """A wildcard in a device's name would hear its neighbours too: told at check, with its place."""
+    change(site / "assets.yaml", "address: {lift: L1}", 'address: {lift: "L+"}')
+
+    (fault,) = faults(site)
+
+    assert fault.startswith("assets.yaml:")
+    assert "lift is empty, or has one of + and #" in fault
