@@ -24,6 +24,8 @@ from daemon.workorders.evidence import stamp, words
 
 log = structlog.get_logger(__name__)
 
+#: In an order's key, see `policy.order_key`.
+_BARS = 4
 _TEXT = Text(
     "网关更换了账本（磁盘损坏或断电丢失数据），传感器不再跟踪本工单；若问题仍在，将另开新工单。请人工确认现场。",
     "The gateway had to begin a new ledger (disk fault or power cut): sensors no longer follow this order. "
@@ -66,12 +68,21 @@ async def _tell_orphans(sink: TicketSink, store: Path, ledger_id: str, lost_at: 
     told = 0
     for ticket in await sink.open_tickets():
         with reader(store) as db:
-            if _is_ours(db, ticket):
+            if not _looks_like_ours(ticket) or _is_ours(db, ticket):
                 continue
         body = {"kind": "update", "at": stamp(lost_at), "text": words(_TEXT), "level": ticket.level, "observed": []}
-        await sink.note(ticket.ref, f"{ticket.key}#ledger-{ledger_id}", orjson.dumps(body))
+        try:
+            await sink.note(ticket.ref, f"{ticket.key}#ledger-{ledger_id}", orjson.dumps(body))
+        except Reject as reject:  # this one, perhaps closed meanwhile; the others are told all the same
+            log.warning("reconcile_refused", url=sink.url, ticket=ticket.ref, error=str(reject))
+            continue
         told += 1
     return told
+
+
+def _looks_like_ours(ticket: OpenTicket) -> bool:
+    """Whether a gateway opened it: `site|asset|rule|ledger|number`. What a person opened was never followed here."""
+    return ticket.key.count("|") == _BARS
 
 
 def _is_ours(db: sqlite3.Connection, ticket: OpenTicket) -> bool:

@@ -61,3 +61,19 @@ async def test_open_tickets_of_a_lost_ledger_are_told_once(tmp_path: Path) -> No
 
         assert await notes(service.url) == {"hy|L1|chain|old|7": 1, "hy|L1|chain|new|1": 0}
     assert fact(lost.db, RECONCILE) == ""
+
+
+async def test_one_ticket_that_takes_no_note_keeps_nobody_else_from_theirs(tmp_path: Path) -> None:
+    """A ticket refused, and one that a person opened by hand: the rest are told, and it is over."""
+    lost = Lost(tmp_path)
+    async with ticketing.serving() as service, TicketingSink(TicketingConfig(url=service.url), "hy") as sink:
+        for key in ("hy|L1|chain|old|7", "by hand", "hy|L2|chain|old|8"):
+            await sink.create(key, orjson.dumps(order(key)))
+        service.script.replace([{"match": "note", "kind": "status", "status": 422, "times": 1}])
+
+        await reconcile(sink, lost.store, run_job=lost.run_job, clock=SiteClock(), backoff=Backoff(0.002, 0.01))
+
+        told = await notes(service.url)
+    assert told.pop("by hand") == 0
+    assert sorted(told.values()) == [0, 1]
+    assert fact(lost.db, RECONCILE) == ""
