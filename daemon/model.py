@@ -309,6 +309,8 @@ class Cause(enum.StrEnum):
     RULE_REMOVED = "rule_removed"
     RULE_CHANGED = "rule_changed"
     RULE_FAULTED = "rule_faulted"
+    #: The alarm that it was a child of has ended, and it has not.
+    RELEASED = "released"
 
 
 class Observed(NamedTuple):

@@ -18,6 +18,7 @@ import structlog
 from daemon.commitpoints import reached
 from daemon.model import (
     Alarm,
+    AlarmState,
     Asset,
     Cause,
     Command,
@@ -33,6 +34,7 @@ from daemon.model import (
 from daemon.rules.engine import Engine
 from daemon.rules.explain import explain
 from daemon.rules.schema import Ruleset, RuleSpec
+from daemon.rules.subjects import Subject, subjects
 from daemon.store import outbox
 from daemon.store.journal import Journal
 from daemon.store.ledger import Ledger
@@ -61,7 +63,8 @@ class Pipeline:
         self.ruleset: Ruleset | None = None
         #: The input in work: what died, if processing dies.
         self.current: Input | None = None
-        self._assets: dict[str, Asset] = {}
+        #: What alarms may be about, by (per, id): assets, devices and sources.
+        self._subjects: dict[tuple[str, str], Subject] = {}
         self._templates: dict[str, evidence.Template] = {}
         self._rules: dict[str, RuleSpec] = {}
         self._snapshot_at: datetime | None = None
@@ -104,7 +107,12 @@ class Pipeline:
 
     def _use(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
-        self._assets = {asset.id: asset for asset in ruleset.catalogue.assets}
+        self._subjects = {("asset", asset.id): Subject(asset, asset.id, {}, ()) for asset in ruleset.catalogue.assets}
+        self._subjects |= {
+            (rule.per, subject.asset.id): subject
+            for rule in ruleset.rules
+            for subject in subjects(rule, ruleset.catalogue)
+        }
         self._rules = {rule.id: rule for rule in ruleset.rules}
         self._templates = {rule.id: _template(rule) for rule in ruleset.rules}
 
@@ -117,7 +125,8 @@ class Pipeline:
         alarm = self.ledger.open_alarm(transition.rule, transition.asset)
         rule = self._rules.get(transition.rule)
         shadow, open_late = (rule.mode == "shadow", rule.late == "open") if rule is not None else (False, True)
-        decision = plan(transition, alarm, shadow=shadow, open_late=open_late)
+        folded = self._parent(transition.rule, transition.asset) is not None
+        decision = plan(transition, alarm, shadow=shadow, open_late=open_late, folded=folded)
         if decision.disposition is None:
             return
         if alarm is None:
@@ -138,12 +147,32 @@ class Pipeline:
                 outbox.add(self.db, alarm.order_key, OutboxAction.RECOVER, body, item.at)
             case _:
                 pass
+        if transition.after is AlarmState.CLEARED:
+            self._release(seq, item)
+
+    def _parent(self, rule: str, subject: str) -> Alarm | None:
+        """The alarm with an order about the one source over which all devices of the subject speak, if there is one."""
+        spec = self._rules.get(rule)
+        about = self._subjects.get((spec.per, subject)) if spec is not None and spec.child_of else None
+        sources = {device.source for device in about.devices} if about is not None else set()
+        if spec is None or spec.child_of is None or len(sources) != 1:
+            return None
+        alarm = self.ledger.open_alarm(spec.child_of, *sources)
+        return alarm if alarm is not None and alarm.disposition is Disposition.OWN_ORDER else None
+
+    def _release(self, seq: int, item: Input) -> None:
+        """Children whose parent has ended while they have not are decided anew."""
+        for alarm in self.ledger.open_alarms():
+            if alarm.disposition is Disposition.CHILD and self._parent(alarm.rule, alarm.asset) is None:
+                for restated in self.engine.restate(alarm.rule, alarm.asset, item.at, Cause.RELEASED):
+                    self._decide(seq, item, restated)
 
     def _open(self, alarm: Alarm, transition: Transition, at: datetime) -> None:
         assert self.ruleset is not None  # noqa: S101  no transition comes before the first Reload
-        asset = self._assets.get(transition.asset) or Asset(
-            transition.asset, "unknown", Text(transition.asset, transition.asset)
-        )
+        spec = self._rules.get(transition.rule.partition("!")[0])  # `<rule>!faulted` is about the same thing
+        about = self._subjects.get((spec.per if spec is not None else "asset", transition.asset))
+        name = Text(transition.asset, transition.asset)
+        asset = about.asset if about is not None else Asset(transition.asset, "unknown", name)
         origin = evidence.Origin(self.ruleset.catalogue.site, asset, self.ledger.id, self.ruleset.hash)
         template = self._templates.get(transition.rule) or instrument.template(transition.rule)
         order = evidence.draft(transition, template, self._explain(transition), origin, alarm, at)
@@ -170,6 +199,7 @@ class Pipeline:
             if alarm.disposition is Disposition.WITHHELD_SHADOW and rule is not None and rule.mode != "shadow":
                 for restated in self.engine.restate(alarm.rule, alarm.asset, item.at):
                     self._decide(seq, item, restated)
+        self._release(seq, item)
 
     def _mend_instruments(self, seq: int, item: Input) -> None:
         """Close what the gateway had found wrong with its rules or its program, and is no longer so."""

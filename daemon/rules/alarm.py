@@ -204,9 +204,9 @@ class Watch:
         elif old.state is AlarmState.PENDING:
             self._tell(old.state, AlarmState.NORMAL, Cause.RULE_CHANGED, at, seen, ())
 
-    def restate(self, at: datetime, seen: datetime) -> None:
-        """Say how it stands, under a rule whose words have changed."""
-        self._tell(self.state, self.state, Cause.RULE_CHANGED, at, seen, [rung for rung in self.rungs if rung.on])
+    def restate(self, cause: Cause, at: datetime, seen: datetime) -> None:
+        """Say how it stands: its rule's words have changed, or it is no other alarm's child any more."""
+        self._tell(self.state, self.state, cause, at, seen, [rung for rung in self.rungs if rung.on])
 
     def reopen(self, level: Level, data: DataState, *, late: bool) -> None:
         """Have an active alarm, as the ledger or the rule before says."""

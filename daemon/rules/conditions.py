@@ -137,10 +137,12 @@ def _stale(spec: Stale, scope: Scope) -> Compiled:
     if spec.point is not None:
         silences = (scope.silence(scope.point(spec.point), after),)
     else:
-        silences = tuple(scope.silence(source, max(after, least)) for source, least in scope.sources())
+        sources = [one for one in scope.sources() if isinstance(one[0], DeviceState) or spec.stale.devices == "any"]
+        silences = tuple(scope.silence(source, max(after, least)) for source, least in sources)
+    enough = all if spec.stale.devices == "all" else any
 
     def test() -> bool | None:
-        return any(silence.silent for silence in silences)
+        return enough(silence.silent for silence in silences)
 
     def observe() -> tuple[Observed, ...]:
         shown = [silence for silence in silences if silence.silent] or silences[:1]

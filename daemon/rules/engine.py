@@ -115,11 +115,11 @@ class Engine:
         out, self._out = self._out, []
         return out
 
-    def restate(self, rule: str, asset: str, at: datetime) -> Sequence[Transition]:
+    def restate(self, rule: str, asset: str, at: datetime, cause: Cause = Cause.RULE_CHANGED) -> Sequence[Transition]:
         """An open alarm as it stands, with its numbers: for when its order is decided anew. Nothing when it is none."""
         watch = self._watches.get(f"{rule}|{asset}")
         if watch is not None and watch.open:
-            self._guarded(watch, at, watch.restate, at, self._seen)
+            self._guarded(watch, at, watch.restate, cause, at, self._seen)
         out, self._out = self._out, []
         return out
 

@@ -46,6 +46,7 @@ _HAPPENED: dict[Cause, tuple[str, str]] = {
     Cause.SUPPRESSED: ("处于抑制条件，不产生报警", "it is suppressed, no alarm is opened"),
     Cause.RULE_REMOVED: ("规则已删除，报警关闭", "the rule was removed; the alarm is closed"),
     Cause.RULE_CHANGED: ("规则已修改，重新评估", "the rule was changed; it is looked at anew"),
+    Cause.RELEASED: ("所属数据源已恢复，本项仍未恢复", "its source is back, and this is not"),
     Cause.RULE_FAULTED: ("规则执行出错", "the rule itself has failed"),
 }
 

@@ -132,6 +132,8 @@ class Silence(_Yaml):
     """How long nothing has come."""
 
     after: Span
+    #: Without a point: any device or promised point is enough, or every device must be silent.
+    devices: Literal["any", "all"] = "any"
 
 
 class Stale(_Yaml):

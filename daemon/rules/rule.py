@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -16,7 +17,7 @@ from pydantic import (
 
 from daemon.documents import Span, Strict
 from daemon.model import Asset, Level, Text
-from daemon.rules.predicates import Condition
+from daemon.rules.predicates import Condition, Leaf, Stale, leaves
 
 
 def _level(given: object) -> object:
@@ -103,6 +104,10 @@ class RuleSpec(Strict):
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=80)]
     title: Text
     applies_to: AppliesTo
+    #: What one alarm is about: an asset, each device of it, or each source with all the devices that speak over it.
+    per: Literal["asset", "device", "source"] = "asset"
+    #: A rule per source: while its alarm is open for the source of the devices in question, no order goes out.
+    child_of: str | None = None
     levels: tuple[LevelSpec, ...]
     #: While this is true no alarm opens; alarms that are open go on.
     unless: Condition | None = None
@@ -128,6 +133,20 @@ class RuleSpec(Strict):
         if len(set(names)) != len(names):
             raise ValueError(f"a level stands here twice ({', '.join(names)}); keep one of each")
         return levels
+
+    @model_validator(mode="after")
+    def _of_sources(self) -> Self:
+        if self.per == "source" and any(not isinstance(leaf, Stale) or leaf.point for leaf in self._leaves()):
+            raise ValueError("a source has no points: a rule per source asks `stale: {after: …, devices: all}` only")
+        if self.per == "source" and self.child_of is not None:
+            raise ValueError("a rule per source is the parent of others, and nobody's child; remove child_of")
+        return self
+
+    def _leaves(self) -> Iterator[Leaf]:
+        conditions = [self.unless]
+        for rung in self.levels:
+            conditions += [rung.when, rung.clear.when if rung.clear else None]
+        return (leaf for condition in conditions if condition is not None for leaf, _ in leaves(condition))
 
     def rung(self, level: Level) -> LevelSpec:
         """The level's part of the ladder; the nearest one when the rule has changed since.

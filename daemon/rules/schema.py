@@ -25,6 +25,7 @@ from daemon.rules.overrides import overridden
 from daemon.rules.pace import TooShort, too_short
 from daemon.rules.predicates import Condition, Leaf, leaves
 from daemon.rules.rule import AppliesTo, LevelSpec, RuleFile, RuleSpec, WorkOrderSpec
+from daemon.rules.subjects import subjects
 
 __all__ = [
     "AppliesTo", "Binding", "LevelSpec", "RuleFile", "RuleSpec", "Ruleset", "WorkOrderSpec", "load", "rule_paths",
@@ -90,23 +91,21 @@ class Ruleset:
         return cls(catalogue, rules, {(asset, rule): change for asset, rule, change in whole["overrides"]})
 
     def rule_for(self, rule: str, asset: str) -> RuleSpec | None:
-        """The rule as it holds for that asset; None when there is no such rule."""
+        """The rule as it holds for that asset (or device, or source); None when there is no such rule."""
         found = next((spec for spec in self.rules if spec.id == rule), None)
+        if found is not None and found.per == "device":
+            asset = next((device.asset for device in self.catalogue.devices if device.id == asset), asset)
         return None if found is None else overridden(found, self.overrides.get((asset, rule), {}))
 
     def bindings(self) -> Iterator[Binding]:
         """Every pair of a rule and an asset that it applies to, rules in order; rules that are off bind nowhere."""
-        parts = _parts(self.catalogue)
         owners = {device.id: device for device in self.catalogue.devices}
         measured = {p.id: (p, owners[p.device]) for p in self.catalogue.points if not p.formula}
         for spec in self.rules:
-            for asset in self.catalogue.assets if spec.mode != "off" else ():
-                if not spec.applies_to.matches(asset):
-                    continue
-                points, devices = parts[asset.id]
-                rule = overridden(spec, self.overrides.get((asset.id, spec.id), {}))
-                if rule.mode != "off" and all(_answers(leaf, points, devices) for leaf, _ in _questions(rule)):
-                    yield Binding(rule, asset, points, devices, measured)
+            for subject in subjects(spec, self.catalogue) if spec.mode != "off" else ():
+                rule = overridden(spec, self.overrides.get((subject.owner, spec.id), {}))
+                if _watched(rule, subject.points, subject.devices):
+                    yield Binding(rule, subject.asset, subject.points, subject.devices, measured)
 
     def warnings(self) -> list[str]:
         """What is suspicious, but no fault: rules that watch nothing on this site."""
@@ -152,6 +151,7 @@ def load(paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | Non
             else:
                 rules[rule.id] = rule
                 faults.extend(checker.check(rule, document, ("rules", n)))
+    faults.extend(_parentless(read_files, rules))
     # An override of a rule whose file has a fault is no fault of its own.
     if not faults:
         known = sorted(rules)
@@ -162,6 +162,15 @@ def load(paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | Non
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
     return Ruleset(catalogue, tuple(rules.values()), changes)
+
+
+def _parentless(files: Sequence[tuple[Document, RuleFile]], rules: Mapping[str, RuleSpec]) -> Iterator[str]:
+    for document, file in files:
+        for n, rule in enumerate(file.rules):
+            parent = rules.get(rule.child_of or "")
+            if rule.child_of is not None and (parent is None or parent.per != "source"):
+                place = document.place(("rules", n, "child_of"))
+                yield f"{place}: there is no rule {rule.child_of!r} with `per: source`"
 
 
 class _Checker:
@@ -192,7 +201,7 @@ class _Checker:
     def _too_short(self, rule: RuleSpec, asset: Asset) -> Iterator[TooShort]:
         """Spans that the asset's points are too slow for; nothing when the rule does not watch it."""
         points, devices = self.parts[asset.id]
-        if rule.mode != "off" and all(_answers(leaf, points, devices) for leaf, _ in _questions(rule)):
+        if _watched(rule, points, devices):
             yield from too_short(rule, points)
 
     def _unknown_assets(self, rule: RuleSpec, document: Document, at: Location) -> Iterator[str]:
@@ -254,6 +263,11 @@ def _questions(rule: RuleSpec, at: Location = ()) -> Iterator[tuple[Leaf, Locati
     for condition, place in conditions:
         if condition is not None:
             yield from leaves(condition, (*at, *place))
+
+
+def _watched(rule: RuleSpec, points: Mapping[str, Point], devices: Sequence[Device]) -> bool:
+    """Whether the rule is on, and all it looks at is there."""
+    return rule.mode != "off" and all(_answers(leaf, points, devices) for leaf, _ in _questions(rule))
 
 
 def _answers(leaf: Leaf, points: Mapping[str, Point], devices: Sequence[Device]) -> bool:

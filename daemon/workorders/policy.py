@@ -28,6 +28,8 @@ class Why(enum.StrEnum):
     ACTIVATED = "activated"
     SHADOW = "shadow"
     SHADOW_ENDED = "shadow_ended"
+    FOLDED = "folded"
+    UNFOLDED = "unfolded"
     LATE = "late"
     BORNE_OUT = "borne_out"
     ALREADY_OPEN = "already_open"
@@ -46,7 +48,9 @@ class Decision:
     why: Why
 
 
-def plan(transition: Transition, alarm: Alarm | None, *, shadow: bool, open_late: bool) -> Decision:  # noqa: PLR0911  a list
+def plan(  # noqa: C901, PLR0911  a list
+    transition: Transition, alarm: Alarm | None, *, shadow: bool, open_late: bool, folded: bool = False
+) -> Decision:
     """Decide about one transition.
 
     Args:
@@ -54,6 +58,7 @@ def plan(transition: Transition, alarm: Alarm | None, *, shadow: bool, open_late
         alarm: The open alarm of that rule and asset, if there is one.
         shadow: The rule runs in shadow: it is recorded, nobody is sent.
         open_late: News that came late opens an order all the same (safety-class states).
+        folded: The alarm of the source over which all of it speaks has an order: this one is its child.
     """
     if alarm is None:
         if transition.after is not AlarmState.ACTIVE:
@@ -62,8 +67,10 @@ def plan(transition: Transition, alarm: Alarm | None, *, shadow: bool, open_late
             return Decision(Action.NOTHING, Disposition.WITHHELD_SHADOW, Why.SHADOW)
         if transition.late and not open_late:
             return Decision(Action.NOTHING, Disposition.WITHHELD_LATE, Why.LATE)
+        if folded:
+            return Decision(Action.NOTHING, Disposition.CHILD, Why.FOLDED)
         return Decision(Action.OPEN, Disposition.OWN_ORDER, Why.ACTIVATED)
-    released = _released(transition, alarm, shadow=shadow)
+    released = _released(transition, alarm, shadow=shadow, folded=folded)
     if released is not None:
         return Decision(Action.OPEN, Disposition.OWN_ORDER, released)
     kept = alarm.disposition
@@ -78,12 +85,14 @@ def plan(transition: Transition, alarm: Alarm | None, *, shadow: bool, open_late
     return Decision(Action.NOTHING, kept, Why.ALREADY_OPEN)
 
 
-def _released(transition: Transition, alarm: Alarm, *, shadow: bool) -> Why | None:
+def _released(transition: Transition, alarm: Alarm, *, shadow: bool, folded: bool) -> Why | None:
     """Why an order that was withheld is to go out now; None when it is not."""
     if alarm.disposition is Disposition.WITHHELD_LATE and transition.cause is Cause.CONFIRMED:
         return Why.BORNE_OUT
     if alarm.disposition is Disposition.WITHHELD_SHADOW and not shadow and transition.after is not AlarmState.CLEARED:
         return Why.SHADOW_ENDED
+    if alarm.disposition is Disposition.CHILD and not folded and transition.after is not AlarmState.CLEARED:
+        return Why.UNFOLDED
     return None
 
 
