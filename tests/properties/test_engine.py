@@ -299,5 +299,5 @@ def test_the_generated_histories_make_alarms_at_all() -> None:
 
     collect()
 
-    rare = {Cause.RULE_FAULTED, Cause.CONFIRMED, Cause.SUPPRESSED, Cause.RELAPSED, Cause.RULE_REMOVED}
+    rare = {Cause.RULE_FAULTED, Cause.CONFIRMED, Cause.SUPPRESSED, Cause.RELAPSED, Cause.RULE_REMOVED, Cause.RELEASED}
     assert set(Cause) - rare <= seen
