@@ -213,7 +213,7 @@ def test_alarms_are_orders_and_children_and_withheld(spine: Pipeline) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("child_of: sys.source.silent", "child_of: sys.source.slient", "there is no rule 'sys.source.slient'"),
+        ("child_of: sys.source.silent", "child_of: sys.source.quiet", "there is no rule 'sys.source.quiet'"),
         ("child_of: sys.source.silent", "child_of: sys.sensor.stale", "with `per: source`"),
         ("{stale: {after: 3min, devices: all}}", "{point: p0, above: 1 A}", "a source has no points"),
         ("per: source\n", "per: source\n    child_of: x\n", "nobody's child"),
