@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import socket
@@ -49,6 +50,7 @@ async def keep_alive(
         try:
             await run()
         except SourceDown as down:
+            heed_cancellation()
             if (clock.now() - started_at).total_seconds() > backoff.most:
                 attempt = 0
             attempt += 1
@@ -59,6 +61,17 @@ async def keep_alive(
         else:
             return
         await clock.sleep(backoff.wait(attempt))
+
+
+def heed_cancellation() -> None:
+    """Be cancelled now, if a library was told so and did not pass it on.
+
+    Up to Python 3.11 `asyncio.wait_for` drops a cancellation that arrives together with the result; others turn it
+    into an error of their own. Who goes on after that goes on for ever: a cancellation comes once.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class ServiceManager:

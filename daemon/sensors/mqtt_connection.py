@@ -23,6 +23,7 @@ from typing_extensions import override
 from daemon.model import ConfigError, SourceDown
 from daemon.sensors.mqtt_config import MqttConfig, why_unreachable
 from daemon.sensors.mqtt_socket import BufferedSocket
+from daemon.supervisor import heed_cancellation
 
 
 class Connection(aiomqtt.Client):
@@ -105,6 +106,7 @@ class Connection(aiomqtt.Client):
                 self._client.tls_set_context(self._config.tls.context())
                 self._client._ssl_wrap_socket = self._wrap  # type: ignore[method-assign]
             await super().__aenter__()
+            heed_cancellation()
         except aiomqtt.MqttError as error:
             self._drop()
             raise SourceDown(why_unreachable(self._config, error, self.cause)) from error

@@ -485,3 +485,25 @@ async def test_the_spine_s_end_is_passed_on() -> None:
             await counter_source(port).run(emit)
 
         assert connections[0].acknowledged == []
+
+
+async def test_a_stop_that_comes_with_the_greeting_is_heeded() -> None:
+    """`asyncio.wait_for` of Python 3.11 drops a cancellation that arrives together with its result."""
+
+    async def script(broker: Connection) -> None:
+        await broker.packet()
+        await met.wait()
+        broker.send(connack())
+        await broker.serve()
+
+    met = asyncio.Event()
+    async with scripted(script) as (port, connections):
+        heard = counter_source(port)
+        task = asyncio.get_running_loop().create_task(heard.run(Spine()))
+        await until(lambda: connections and connections[0].packets)
+        assert heard._link is not None
+        heard._link._connected.add_done_callback(lambda _: task.cancel())
+        met.set()
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(asyncio.shield(task), 20)

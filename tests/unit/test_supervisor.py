@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -64,3 +65,22 @@ def test_the_service_manager_is_told(tmp_path: Path) -> None:
         ServiceManager("").tell(READY="1")
 
         assert manager.recv(100) == b"READY=1\nSTATUS=well"
+
+
+async def test_a_cancellation_that_a_library_swallowed_still_ends_it() -> None:
+    """An edge that answers to it with a loss of its peer is not started again."""
+    started = asyncio.Event()
+
+    async def run() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise SourceDown("broker 127.0.0.1:1 is away") from None
+
+    task = asyncio.get_running_loop().create_task(keep_alive("m", run, SiteClock(), backoff=Backoff(0.001, 0.002)))
+    await started.wait()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 20)
