@@ -1,6 +1,9 @@
 """Peers that are away, come back, or say what they should not: named in the log, and nothing is lost."""
 
 import asyncio
+import contextlib
+import signal
+import socket
 import time
 from functools import partial
 from typing import Any
@@ -155,3 +158,26 @@ async def test_what_the_devices_said_while_nobody_listened_is_not_lost(gateway: 
         assert daemon.readings() == 52 * LIFT_POINTS
         moments = [point.at for point in peers.influx.points.export("lift", "floor")]
         assert len(moments) == len(set(moments)) == 52
+
+
+async def test_a_device_that_dies_leaves_its_alarm_open_and_unknown(gateway: Gateway, peers: Peers) -> None:
+    """Its last will says so; the alarm cannot clear, and a kill of the daemon does not forget it."""
+    await peers.start("broker", "ticketing")
+    will = aiomqtt.Will("lifts/L1/online", "false", qos=1, retain=True)
+    async with gateway.running() as daemon:
+        await daemon.listens()
+        with contextlib.suppress(aiomqtt.MqttError):
+            async with aiomqtt.Client("127.0.0.1", peers.ports["broker"], will=will) as device:
+                await device.publish("lifts/L1/online", "true", qos=1, retain=True)
+                await device.publish("lifts/L1/status", lift(chain="open"), qos=1)
+                await until(lambda: daemon.rows("SELECT 1 FROM alarm WHERE state = 'active' AND data = 'good'"))
+                device._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+        await until(lambda: daemon.rows("SELECT 1 FROM alarm WHERE state = 'active' AND data = 'unknown'"))
+        await daemon.end(signal.SIGKILL)
+
+    async with gateway.running() as daemon:
+        await daemon.ask()
+        assert daemon.rows("SELECT state, data FROM alarm") == [("active", "unknown")]
+        await peers.say("lifts/L1/status", lift(chain="open"))
+        await until(lambda: daemon.rows("SELECT 1 FROM alarm WHERE state = 'active' AND data = 'good'"))
