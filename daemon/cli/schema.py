@@ -7,11 +7,12 @@ from pathlib import Path
 import orjson
 from pydantic import BaseModel
 
+from daemon.assets import Assets
 from daemon.backtest.rule_test import TestFile
 from daemon.rules.rule import RuleFile
 from daemon.sensors.codes import CodeFile
 from daemon.sensors.profile import Profile
-from daemon.settings import Assets, Gateway
+from daemon.settings import Gateway
 
 MODELS: dict[str, type[BaseModel]] = {
     "gateway": Gateway,

@@ -1,0 +1,179 @@
+"""assets.yaml: what stands on the site, and how profiles are put on it.
+
+asset + device (profile, source, address) ──> Device, Points, Binding ──> Catalogue
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from daemon.documents import Document, Location, Strict
+from daemon.model import Asset, Catalogue, Device, Point, Site
+from daemon.rules.derived import DerivedSpec, declare
+from daemon.sensors.codes import Words
+from daemon.sensors.profile import Binding, PointLimits, Profile, make_points
+from daemon.sensors.topics import fits_topic
+
+ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Wire = Literal["mqtt", "modbus"]
+
+
+class DeviceSpec(Strict):
+    """One device of an asset: its model, the source it speaks over, and its address there."""
+
+    #: Default: `<asset>/<profile>`.
+    id: str | None = None
+    profile: str
+    source: str
+    address: dict[str, str | int] = Field(default_factory=dict)
+    #: By the profile's point names: what is different of this very device, e.g. `{outlet_pressure: {range: [0, 1]}}`.
+    points: dict[str, PointLimits] = Field(default_factory=dict)
+
+
+class AssetSpec(Strict):
+    """A lift, a pump room, a water zone."""
+
+    id: str = Field(pattern=ID)
+    kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: Words
+    building: str = ""
+    households: int = Field(default=0, ge=0)
+    tags: tuple[str, ...] = ()
+    devices: tuple[DeviceSpec, ...] = Field(min_length=1)
+    #: Points computed from others: `{worst_pressure: {unit: MPa, value: "outlet_pressure - 0.0098 MPa/m * 24 m"}}`.
+    derived: dict[str, DerivedSpec] = Field(default_factory=dict)
+    #: By rule id: what is different for this asset, e.g. `{wat.burst: {for: 30s}}`.
+    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class SiteSpec(Strict):
+    """The property."""
+
+    id: str = Field(pattern=ID)
+    name: Words
+    timezone: str = "Asia/Shanghai"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{zone!r} is no IANA time zone; write one such as Asia/Shanghai") from error
+        return zone
+
+
+class Assets(Strict):
+    """assets.yaml: what stands on the site."""
+
+    version: Literal[1]
+    site: SiteSpec
+    assets: tuple[AssetSpec, ...] = Field(min_length=1)
+
+
+class Placement:
+    """Puts profiles on assets: devices, points and bindings, with all faults collected."""
+
+    def __init__(
+        self, document: Document, assets: Assets, profiles: Mapping[str, Profile], wires: Mapping[str, Wire]
+    ) -> None:
+        """`wires` tells which wire each source speaks, by its name."""
+        self._document = document
+        self._assets = assets
+        self._profiles = profiles
+        self._wires = wires
+        self.faults: list[str] = []
+        self._devices: dict[str, Device] = {}
+        self._points: dict[str, Point] = {}
+        self._bindings: dict[str, list[Binding]] = {name: [] for name in wires}
+
+    def build(self) -> tuple[Catalogue, dict[str, tuple[Binding, ...]]]:
+        """The catalogue, and the bindings by source; what was wrong stands in `faults` afterwards."""
+        site = self._assets.site
+        seen: set[str] = set()
+        assets: list[Asset] = []
+        for n, spec in enumerate(self._assets.assets):
+            if spec.id in seen:
+                self._fault(("assets", n, "id"), f"the asset {spec.id!r} stands here twice; rename one of them")
+            seen.add(spec.id)
+            assets.append(
+                Asset(spec.id, spec.kind, spec.name.text(), spec.building, spec.households, tuple(spec.tags)),
+            )
+            for m, device in enumerate(spec.devices):
+                self._place(spec, device, ("assets", n, "devices", m))
+        catalogue = Catalogue(
+            Site(site.id, site.name.text(), site.timezone),
+            tuple(assets),
+            tuple(self._devices.values()),
+            tuple(self._points.values()),
+        )
+        catalogue = self._derive(catalogue)
+        return catalogue, {name: tuple(found) for name, found in self._bindings.items()}
+
+    def _derive(self, measured: Catalogue) -> Catalogue:
+        """With the points that are computed."""
+        found: list[Point] = []
+        for n, asset in enumerate(self._assets.assets):
+            for name, spec in asset.derived.items():
+                try:
+                    found.append(declare(name, asset.id, spec, measured))
+                except ValueError as error:
+                    self._fault(("assets", n, "derived", name), f"the derived point {name!r}: {error}")
+        return replace(measured, points=(*measured.points, *found))
+
+    def _place(self, asset: AssetSpec, spec: DeviceSpec, place: Location) -> None:
+        profile = self._profiles.get(spec.profile)
+        wire = self._wires.get(spec.source)
+        if profile is None:
+            known = ", ".join(sorted(self._profiles))
+            self._fault((*place, "profile"), f"no profile is named {spec.profile!r}; known: {known}")
+        if wire is None:
+            known = ", ".join(sorted(self._wires))
+            self._fault((*place, "source"), f"gateway.yaml has no source {spec.source!r}; known: {known}")
+        if profile is None or wire is None:
+            return
+        spoken = "mqtt" if profile.mqtt is not None else "modbus"
+        if spoken != wire:
+            self._fault(
+                (*place, "source"), f"the profile {spec.profile!r} speaks {spoken}, the source {spec.source!r} does not"
+            )
+            return
+        self._check_address(profile, spec, place)
+        try:
+            profile = profile.limited(spec.points)
+        except ValueError as error:
+            self._fault((*place, "points"), str(error))
+        device = Device(spec.id or f"{asset.id}/{profile.profile}", asset.id, spec.source, profile.alive_within)
+        if device.id in self._devices:
+            self._fault(place, f"the device {device.id!r} stands here twice; give one of them an `id`")
+        points = make_points(profile, device)
+        for point in points.values():
+            if point.id in self._points:
+                self._fault(place, f"two devices of {asset.id!r} both give a point {point.name!r}")
+        self._devices[device.id] = device
+        self._points.update({point.id: point for point in points.values()})
+        self._bindings[spec.source].append(Binding(device, profile, spec.address, points))
+
+    def _check_address(self, profile: Profile, spec: DeviceSpec, place: Location) -> None:
+        wanted = set(profile.address_parts)
+        for name in sorted(wanted - set(spec.address)):
+            self._fault(place, f"the profile {profile.profile!r} needs `address: {{{name}: …}}`")
+        unit = spec.address.get("unit", 0)
+        if profile.modbus is not None and not (isinstance(unit, int) and 0 <= unit <= 255):
+            self._fault((*place, "address", "unit"), f"the unit {unit!r} is no whole number from 0 to 255")
+        for name in sorted(set(spec.address) - wanted):
+            known = ", ".join(sorted(wanted)) or "none"
+            self._fault((*place, "address", name), f"the profile has no address part {name!r}; known: {known}")
+        in_topics = wanted.intersection(spec.address, profile.mqtt.topic_parts if profile.mqtt else ())
+        for name in sorted(in_topics):
+            if not fits_topic(spec.address[name]):
+                what = f"{name} is empty, or has one of + and #, which no topic can have; write it as the device does"
+                self._fault((*place, "address", name), what)
+
+    def _fault(self, place: Location, what: str) -> None:
+        self.faults.append(f"{self._document.place(place)}: {what}")
