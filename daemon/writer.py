@@ -82,8 +82,8 @@ class Writer:
         self._urgent = False
         self._closing = False
         self._failure: BaseException | None = None
-        #: The engine's next deadline as of the last commit.
-        self.next_deadline: datetime | None = pipeline.engine.next_deadline()
+        #: The next deadline as of the last commit.
+        self.next_deadline: datetime | None = pipeline.next_deadline()
         self.commits_total = 0
         self.inputs_total = 0
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -186,7 +186,7 @@ class Writer:
             reached("before_process")
             numbered = self.pipeline.process(inputs, taken)
             reached("after_process")
-            next_deadline = self.pipeline.engine.next_deadline()
+            next_deadline = self.pipeline.next_deadline()
             for work in batch:
                 if work.job is not None:
                     _run_job(db, work)

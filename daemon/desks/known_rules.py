@@ -1,0 +1,75 @@
+"""The rules in force, and where to look up what they are about."""
+
+from __future__ import annotations
+
+from daemon.model import Asset, Text, Transition
+from daemon.rules.engine import Engine
+from daemon.rules.explain import explain
+from daemon.rules.schema import Ruleset, RuleSpec
+from daemon.rules.subjects import Subject, subjects
+from daemon.workorders import evidence, instrument
+
+
+class KnownRules:
+    """An engine and the ruleset it goes by; none before the first Reload."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.ruleset: Ruleset | None = None
+        self.rules: dict[str, RuleSpec] = {}
+        #: What alarms may be about, by (per, id): assets, devices and sources.
+        self._subjects: dict[tuple[str, str], Subject] = {}
+        self._templates: dict[str, evidence.Template] = {}
+
+    def take(self, ruleset: Ruleset) -> None:
+        """Look things up in `ruleset` from here on; the engine is reloaded by whoever calls this."""
+        self.ruleset = ruleset
+        self._subjects = {("asset", asset.id): Subject(asset, asset.id, {}, ()) for asset in ruleset.catalogue.assets}
+        self._subjects |= {
+            (rule.per, subject.asset.id): subject
+            for rule in ruleset.rules
+            for subject in subjects(rule, ruleset.catalogue)
+        }
+        self.rules = {rule.id: rule for rule in ruleset.rules}
+        self._templates = {rule.id: _template(rule) for rule in ruleset.rules}
+
+    @property
+    def site(self) -> str:
+        """The site's id; empty before the first Reload."""
+        return self.ruleset.catalogue.site.id if self.ruleset is not None else ""
+
+    def rule(self, alarm_rule: str) -> RuleSpec | None:
+        """The rule that an alarm is about: `<rule>!faulted` is about the same things as `<rule>`."""
+        return self.rules.get(alarm_rule.partition("!")[0])
+
+    def subject(self, alarm_rule: str, subject: str) -> Subject | None:
+        """What an alarm of that rule is about."""
+        spec = self.rule(alarm_rule)
+        return self._subjects.get((spec.per if spec is not None else "asset", subject))
+
+    def asset(self, alarm_rule: str, subject: str) -> Asset:
+        """The asset, device or source that an alarm is about; one of no known kind when it is gone."""
+        about = self.subject(alarm_rule, subject)
+        return about.asset if about is not None else Asset(subject, "unknown", Text(subject, subject))
+
+    def template(self, alarm_rule: str) -> evidence.Template:
+        """What an order about that alarm says."""
+        return self._templates.get(alarm_rule) or instrument.template(alarm_rule)
+
+    def explain(self, transition: Transition) -> Text:
+        """Why a transition happened."""
+        rule = self.ruleset.rule_for(transition.rule, transition.asset) if self.ruleset is not None else None
+        return explain(transition, rule) if rule is not None else Text(transition.detail, transition.detail)
+
+
+def _template(rule: RuleSpec) -> evidence.Template:
+    order = rule.work_order
+    return evidence.Template(
+        title=order.title or rule.title,
+        category=order.category,
+        type=order.type,
+        cause=rule.cause,
+        consequence=rule.consequence,
+        steps=order.steps,
+        basis=rule.basis,
+    )
