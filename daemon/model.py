@@ -112,6 +112,8 @@ class Point:
     urgent: bool = False
     #: It is computed from other points by this (see `rules.formula`), and no device speaks it; `device` is empty then.
     formula: str = ""
+    #: Of a counter: where it begins again at zero, in the unit; 65536 for one of 16 bits. None: not known.
+    rollover: float | None = None
 
     @property
     def fresh_for(self) -> timedelta | None:

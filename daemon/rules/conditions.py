@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from daemon.documents import format_span
 from daemon.model import Observed, Quality
+from daemon.rules.counters import tally_of
 from daemon.rules.limits import Limits, resolve
 from daemon.rules.points import DeviceState, PointState, SilenceState
 from daemon.rules.predicates import AllOf, AnyOf, Compare, Condition, NotOf, Stale, StateIs
@@ -182,7 +183,7 @@ def _swing(spec: SwingSpec, scope: Scope) -> Compiled:
 
     def make(key: str) -> Swing:
         window = Window(key, statistic, within, limits.coverage, _fresh_ms(point))
-        return Swing(window, limits.high, remember, falling=falling)
+        return Swing(window, limits.high, remember, falling=falling, tally=tally_of(point.decl))
 
     kind = "falls" if falling else "rises"
     swing = scope.swing(point, f"{point.decl.id}|{kind}|{limits.high!r}|{within}|{remember}", make)

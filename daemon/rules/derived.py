@@ -17,6 +17,7 @@ from typing import Any
 from daemon.documents import Strict
 from daemon.model import Catalogue, Point, PointKind, Quality, to_ms
 from daemon.rules import arithmetic, formula
+from daemon.rules.counters import Tally
 from daemon.rules.points import PointState
 from daemon.units import canonical
 
@@ -90,7 +91,7 @@ class Derived:
                 return lambda: state.value, state.decl.unit
             span = part.span // timedelta(milliseconds=1)
             key = f"rise|{span}"
-            rise = state.windows.setdefault(key, Rise(span))
+            rise = state.windows.setdefault(key, Rise(span, state.decl))
             assert isinstance(rise, Rise)  # noqa: S101  the key names its kind
             self.windows.append((part.point, key))
             return rise.value, state.decl.unit
@@ -147,30 +148,26 @@ class Feed:
 class Rise:
     """By how much a counter has gone up over a span, up to its latest reading.
 
-    A counter that goes back has begun anew at zero, or rolled over; either way it counts from there on. Unknown until
-    the counter has been heard for the whole span: a gap loses nothing, since the counter went on counting.
+    Roll-overs and resets are seen through (see `counters`). Unknown until the counter has been heard for the whole
+    span: a gap loses nothing, since the counter went on counting.
     """
 
-    __slots__ = ("_entries", "_last", "_span", "_total", "_width")
+    __slots__ = ("_entries", "_span", "_tally", "_width")
 
-    def __init__(self, span: int) -> None:
+    def __init__(self, span: int, point: Point) -> None:
         """Over `span` milliseconds."""
         self._span = span
         self._width = span // _BUCKETS
         #: (time, all that was counted until then); the first one is the latest that is not inside the span.
         self._entries: deque[tuple[int, float]] = deque()
-        self._total = 0.0
-        self._last: float | None = None
+        self._tally = Tally(point)
 
     def push(self, at: int, value: float) -> None:
         """Take in a reading; `at` never goes back."""
-        if self._last is not None:
-            self._total += value - self._last if value >= self._last else max(value, 0.0)
-        self._last = value
         entries = self._entries
         if len(entries) > 1 and at - entries[-2][0] <= self._width:
             entries.pop()
-        entries.append((at, self._total))
+        entries.append((at, self._tally.push(value)))
         while len(entries) > 1 and entries[1][0] <= at - self._span:
             entries.popleft()
 
@@ -179,13 +176,13 @@ class Rise:
         entries = self._entries
         if not entries or entries[0][0] > entries[-1][0] - self._span:
             return None
-        return self._total - entries[0][1]
+        return self._tally.total - entries[0][1]
 
     def save(self) -> dict[str, Any]:
         """Everything that `load` needs, as JSON values."""
-        return {"entries": [list(entry) for entry in self._entries], "total": self._total, "last": self._last}
+        return {"entries": [list(entry) for entry in self._entries], "tally": self._tally.save()}
 
     def load(self, saved: dict[str, Any]) -> None:
         """Become what was saved."""
         self._entries = deque((at, total) for at, total in saved["entries"])
-        self._total, self._last = saved["total"], saved["last"]
+        self._tally.load(saved["tally"])

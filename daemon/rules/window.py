@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from daemon.rules.counters import Tally
+
 #: Up to this span readings are kept one by one; 1 Hz makes 3600 of them.
 _EXACT_MS = 3_600_000
 _BUCKETS = 720
@@ -202,14 +204,18 @@ class Swing:
     It remembers when that last reached `reach`, so that a fast fall still counts while a rule waits out its hold.
     """
 
-    __slots__ = ("falling", "hit", "key", "last", "now", "reach", "remember_ms", "window")
+    __slots__ = ("falling", "hit", "key", "last", "now", "reach", "remember_ms", "tally", "window")
 
-    def __init__(self, window: Window, reach: float, remember_ms: int, *, falling: bool) -> None:
+    def __init__(
+        self, window: Window, reach: float, remember_ms: int, *, falling: bool, tally: Tally | None = None
+    ) -> None:
         self.key = window.key
         self.window = window
         self.reach = reach - _SLACK * abs(reach)
         self.remember_ms = remember_ms
         self.falling = falling
+        #: For a counter: it goes on where the counter rolls over or begins anew.
+        self.tally = tally
         #: When the reach was last met, and the latest reading's time.
         self.hit: int | None = None
         self.last = 0
@@ -217,6 +223,8 @@ class Swing:
 
     def push(self, at: int, value: float) -> None:
         """Take in a reading; `at` never goes back."""
+        if self.tally is not None:
+            value = self.tally.push(value)
         self.window.push(at, value)
         self.last = at
         self.now = self.window.raw() - value if self.falling else value - self.window.raw()
@@ -231,9 +239,12 @@ class Swing:
 
     def save(self) -> dict[str, Any]:
         """Everything that `load` needs, as JSON values."""
-        return {"hit": self.hit, "last": self.last, "now": self.now, "window": self.window.save()}
+        tally = self.tally.save() if self.tally is not None else None
+        return {"hit": self.hit, "last": self.last, "now": self.now, "window": self.window.save(), "tally": tally}
 
     def load(self, saved: dict[str, Any]) -> None:
         """Become what was saved."""
         self.hit, self.last, self.now = saved["hit"], saved["last"], saved["now"]
         self.window.load(saved["window"])
+        if self.tally is not None:
+            self.tally.load(saved["tally"])

@@ -21,6 +21,7 @@ from daemon.sensors.codes import CodeTable, Words, load_tables
 from daemon.sensors.loop import Loop
 from daemon.sensors.messages import MqttPart
 from daemon.sensors.payload import NAMED, JsonField
+from daemon.sensors.register_readers import rollover_of
 from daemon.sensors.registers import RegisterField
 from daemon.units import canonical, convert, parse
 
@@ -48,6 +49,8 @@ class PointSpec(Strict):
     spike: str | float | None = None
     #: It comes over a 4-20 mA loop, whose current shows when a wire is broken.
     loop: Loop | None = None
+    #: Where a counter begins again at zero, in the unit; a register tells it by its type unless this says otherwise.
+    rollover: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     json_field: JsonField | None = Field(default=None, alias="json")
     register_field: RegisterField | None = Field(default=None, alias="register")
 
@@ -73,6 +76,8 @@ class PointSpec(Strict):
 
     def _check_limits(self) -> None:
         """What is told of quality must fit the kind, the unit and the interval."""
+        if self.rollover is not None and self.kind is not PointKind.COUNTER:
+            raise ValueError(f"a {self.kind} point does not roll over, only a counter does; remove rollover")
         if self.kind is not PointKind.GAUGE:
             found = [name for name in ("stuck_after", "spike", "loop") if getattr(self, name) is not None]
             if found:
@@ -97,6 +102,13 @@ class PointSpec(Strict):
         return spec
 
     @property
+    def rolls_over_at(self) -> float | None:
+        """Where a counter begins again at zero: as written, else as its register's type tells."""
+        if self.kind is not PointKind.COUNTER or "rollover" in self.model_fields_set or self.register_field is None:
+            return self.rollover
+        return rollover_of(self.register_field)
+
+    @property
     def labelled(self) -> bool:
         """Whether the field yields labels by a table of codes, membership or a fixed set."""
         if self.json_field is not None:
@@ -112,6 +124,7 @@ class PointLimits(Strict):
     stuck_after: Span | None = None
     spike: str | float | None = None
     loop: Loop | None = None
+    rollover: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @field_validator("range")
     @classmethod
@@ -247,6 +260,7 @@ def make_points(profile: Profile, device: Device) -> dict[str, Point]:
             interval=spec.interval,
             on_change=spec.report == "on_change",
             urgent=spec.urgent,
+            rollover=spec.rolls_over_at,
         )
         for name, spec in profile.points.items()
     }

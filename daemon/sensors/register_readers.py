@@ -46,6 +46,18 @@ def compile_scaling(field: RegisterField) -> Callable[[Raw], float]:
     return linear(field.scale, field.offset)
 
 
+def rollover_of(field: RegisterField) -> float | None:
+    """Where a counter in this field begins again at zero, after scaling; None when the type does not tell.
+
+    Floats and signed numbers do not: a maker's counter seldom runs into the negative half.
+    """
+    whole = field.numeric and field.table not in BIT_TABLES and field.type.startswith("u")
+    if not whole or field.offset or field.scale < 0 or field.decimals is not None or field.unit_code is not None:
+        return None
+    lowest, highest = field.bits or (0, width(field.type) - 1)
+    return None if field.bit is not None else compile_scaling(field)(1 << highest - lowest + 1)
+
+
 def compile_conversion(unit: str, to: str) -> Callable[[Raw], float]:
     """The function that makes a value in one unit a value in another.
 

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.model import ConfigError, PointKind
+from daemon.model import ConfigError, Point, PointKind
+from daemon.rules.counters import counted
 from daemon.rules.derived import DerivedSpec, Rise, declare
 from daemon.rules.engine import Engine
 from tests.rule_bench import Bench, make_catalogue
 
+COUNTER = Point("a.n", "a", "d", "n", kind=PointKind.COUNTER)
 LOW = """
     r
     levels: [{level: I, when: {point: worst, below: 0.10 MPa}, for: 3s}]
@@ -257,7 +259,7 @@ def test_a_restart_anywhere_changes_nothing(
 def test_a_rise_is_the_sum_of_what_was_counted_in_the_span(steps: list[tuple[int, float]]) -> None:
     """To one part in 720 of the span at its edge; unknown until the span is full; never negative."""
     span = 7_200_000
-    rise, at = Rise(span), 0
+    rise, at = Rise(span, COUNTER), 0
     heard: list[tuple[int, float]] = []
     for wait, value in steps:
         at += wait
@@ -270,7 +272,7 @@ def test_a_rise_is_the_sum_of_what_was_counted_in_the_span(steps: list[tuple[int
         return
     totals = [0.0]
     for (_, before), (_, after) in pairwise(heard):
-        totals.append(totals[-1] + (after - before if after >= before else after))
+        totals.append(totals[-1] + counted(before, after, COUNTER))
     edge = at - span
     inside = [total for (when, _), total in zip(heard, totals, strict=True) if when <= edge]
     early = [total for (when, _), total in zip(heard, totals, strict=True) if when <= edge - span // 720]
@@ -281,7 +283,7 @@ def test_a_rise_is_the_sum_of_what_was_counted_in_the_span(steps: list[tuple[int
 
 def test_a_rise_stays_small() -> None:
     """A day of readings a second in some 720 entries."""
-    rise = Rise(86_400_000)
+    rise = Rise(86_400_000, COUNTER)
     for second in range(100_000):
         rise.push(second * 1000, float(second))
 
