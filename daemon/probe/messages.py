@@ -1,0 +1,93 @@
+"""One MQTT message by one profile, for a device that nobody has declared: its address is taken from the message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from daemon.model import BadPayload, ConfigError
+from daemon.probe.telling import Told, bind
+from daemon.sensors.decoder import Decoder
+from daemon.sensors.messages import MqttPart
+from daemon.sensors.profile import Profile
+from daemon.sensors.shapes import compile_records
+from daemon.sensors.topics import compile_topic
+
+_MOST_DEVICES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it came."""
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    retained: bool = False
+
+
+def decode_message(profile: Profile, message: Message, given: Mapping[str, str], zone: ZoneInfo) -> Told:
+    """What the profile makes of the message.
+
+    Args:
+        profile: one for MQTT.
+        message: what came.
+        given: parts of the address that neither topic nor payload tells.
+        zone: the site's.
+
+    Raises:
+        ConfigError: the topic fits none of the profile's, or a part of the address is not known.
+    """
+    addresses = find_addresses(profile, message, given)
+    bindings = [bind(profile, parts, n) for n, parts in enumerate(addresses)]
+    by = Decoder(bindings, source="decode", zone=zone)
+    seen = by.decode(message.topic, message.payload, message.received_at, retained=message.retained)
+    return Told(profile, bindings, seen)
+
+
+def find_addresses(profile: Profile, message: Message, given: Mapping[str, str]) -> list[dict[str, str]]:
+    """The addresses of the devices whose message it is, as far as topic and payload tell.
+
+    Raises:
+        ConfigError: the topic fits none of the profile's, or a part of the address is not known.
+    """
+    part = profile.mqtt
+    if part is None:
+        raise ConfigError([f"the profile {profile.profile!r} reads registers, not messages"])
+    odd = sorted(set(given) - set(profile.address_parts))
+    if odd:
+        known = ", ".join(profile.address_parts) or "none"
+        raise ConfigError([f"the profile has no address part {odd[0]!r}; known: {known}"])
+    told = dict(given)
+    for pattern in part.patterns:
+        if (match := compile_topic(pattern, given).fullmatch(message.topic)) is not None:
+            told = {**match.groupdict(), **given}
+            break
+    else:
+        patterns = ", ".join(part.patterns)
+        raise ConfigError([f"the topic {message.topic!r} fits none of the profile's: {patterns}"])
+    inside = [{**told, **found} for found in _told_inside(part, message.payload)]
+    addresses = inside or [told]
+    missing = [name for name in profile.address_parts if name not in addresses[0]]
+    if missing and part.records is not None and not set(missing) - set(part.records.parts):
+        return [dict.fromkeys(missing, "?") | told]  # nothing in it to be found: decoding says why
+    if missing:
+        raise ConfigError([f"neither topic nor payload tells {name}; add --address {name}=…" for name in missing])
+    return addresses
+
+
+def _told_inside(part: MqttPart, payload: bytes) -> list[dict[str, str]]:
+    """What the records of a message say of their devices."""
+    if part.records is None or not part.records.parts:
+        return []
+    found: dict[tuple[str, ...], None] = {}
+    try:
+        for address, _ in compile_records(part.records)(orjson.loads(payload)):
+            found[address] = None
+    except (orjson.JSONDecodeError, BadPayload):
+        pass  # decoding will say so
+    return [dict(zip(part.records.parts, address, strict=True)) for address in list(found)[:_MOST_DEVICES]]
