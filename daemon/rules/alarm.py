@@ -26,7 +26,7 @@ from daemon.model import (
     from_ms,
     to_ms,
 )
-from daemon.rules.conditions import Compiled
+from daemon.rules.compiled import Compiled
 from daemon.rules.points import PointState
 from daemon.rules.rung import Look, Phase, Rung
 

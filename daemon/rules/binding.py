@@ -8,7 +8,8 @@ from typing import Any
 
 from daemon.model import Device, Level, Point, Transition
 from daemon.rules.alarm import Watch
-from daemon.rules.conditions import Compiled, compile_condition
+from daemon.rules.compiled import Compiled
+from daemon.rules.conditions import compile_condition
 from daemon.rules.derived import inputs
 from daemon.rules.points import DeviceState, Keeper, PointState, SilenceState
 from daemon.rules.predicates import Condition, Stale, leaves

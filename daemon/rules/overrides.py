@@ -5,6 +5,7 @@ wat.burst: {for: 10s}         every level's hold
 wat.low.top:
 II: {below: 0.12 MPa}       one level's limit
 clear: {for: 1min}          every level's clear hold
+cap: 1                      orders a day
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ def overridden(rule: RuleSpec, changes: Mapping[str, Any]) -> RuleSpec:
                 continue
             for inner, value in change.items():
                 faults.extend(_change(levels, inner, value, f"{key}.{inner}"))
-        elif key == "mode":
-            plain["mode"] = change
-            if change != "off":
+        elif key in ("mode", "cap"):
+            plain[key] = change
+            if key == "mode" and change != "off":
                 faults.append(f"mode: {change!r} cannot be set for one asset; write off, or nothing")
         else:
             faults.extend(_change(plain["levels"], key, change, key))

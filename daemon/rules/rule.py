@@ -119,6 +119,8 @@ class RuleSpec(Strict):
     cause: Text
     consequence: Text
     work_order: WorkOrderSpec = WorkOrderSpec()
+    #: So many orders at most for one asset on one day of the site; further alarms are withheld.
+    cap: Annotated[int | None, Field(ge=1, le=1000)] = None
     #: Kept out of storm folding, caps and shelving.
     never_suppress: bool = False
     #: What a state point's late news does: an alarm whose order is withheld, or an order marked late.
@@ -133,6 +135,12 @@ class RuleSpec(Strict):
         if len(set(names)) != len(names):
             raise ValueError(f"a level stands here twice ({', '.join(names)}); keep one of each")
         return levels
+
+    @model_validator(mode="after")
+    def _capped_or_never_suppressed(self) -> Self:
+        if self.cap is not None and self.never_suppress:
+            raise ValueError("a rule that is never suppressed has no cap; remove one of the two")
+        return self
 
     @model_validator(mode="after")
     def _of_sources(self) -> Self:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from daemon.model import EPOCH, Cause, Level, from_ms, to_ms
-from daemon.rules.conditions import Compiled
+from daemon.rules.compiled import Compiled
 from daemon.rules.timers import Deadlines, Timer
 
 _ZERO = timedelta()

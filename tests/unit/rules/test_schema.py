@@ -122,6 +122,19 @@ def test_an_override_changes_one_asset(bench: Bench) -> None:
     assert all(rung.clear is not None for rung in one.levels)
 
 
+def test_a_cap_is_a_number_of_orders_a_day(bench: Bench) -> None:
+    """One or more, for all assets or for one; what is never suppressed has none."""
+    rule = "r\n cap: CAP\n levels: [{level: I, when: {point: p, below: 0.1 MPa}}]"
+    rules = bench.ruleset(rule.replace("CAP", "2"), overrides={("a1", "r"): {"cap": 1}})
+    one = rules.rule_for("r", "a1")
+
+    assert (rules.rules[0].cap, one and one.cap) == (2, 1)
+    with pytest.raises(ConfigError, match="greater than or equal to 1"):
+        bench.ruleset(rule.replace("CAP", "0"))
+    with pytest.raises(ConfigError, match="a rule that is never suppressed has no cap; remove one of the two"):
+        bench.ruleset(rule.replace("CAP", "1\n never_suppress: true"))
+
+
 def test_a_ruleset_goes_through_json(bench: Bench) -> None:
     """The same rules on the same site have the same hash; a changed limit has another."""
     rule = "r\n levels: [{level: I, when: {any: [{point: p, below: LIMIT}, {stale: {after: 5min}}]}, for: 90s}]"

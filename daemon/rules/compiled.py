@@ -1,0 +1,86 @@
+"""A condition bound to one asset: what it asks, and where it finds its points, windows and silences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import NamedTuple, Protocol
+
+from daemon.model import Observed
+from daemon.rules.points import DeviceState, PointState, SilenceState
+from daemon.rules.window import Swing, Window
+
+Test = Callable[[], bool | None]
+#: Limits made by arithmetic (80 % of 0.3) are met by what prints the same.
+SLACK = 1e-9
+
+
+class Compiled(NamedTuple):
+    """A condition bound to one asset's points."""
+
+    test: Test
+    #: What each question of it sees right now, in words and numbers.
+    observe: tuple[Callable[[], tuple[Observed, ...]], ...]
+    points: tuple[PointState, ...] = ()
+    silences: tuple[SilenceState, ...] = ()
+    #: Windows that a value is compared with: they stand still while the alarm is not normal.
+    references: tuple[Window, ...] = ()
+
+
+class Scope(Protocol):
+    """Where the points, windows and silences of one rule on one asset are found."""
+
+    def point(self, name: str) -> PointState:
+        """The asset's point of that name."""
+        ...
+
+    def sources(self) -> Iterable[tuple[PointState | DeviceState, timedelta]]:
+        """Everything of the asset that ought to speak, and the silence that it may keep in any case."""
+        ...
+
+    def window(self, point: PointState, key: str, make: Callable[[str], Window]) -> Window:
+        """The point's window of that key, made when there is none yet."""
+        ...
+
+    def swing(self, point: PointState, key: str, make: Callable[[str], Swing]) -> Swing:
+        """The point's swing of that key, made when there is none yet."""
+        ...
+
+    def silence(self, source: PointState | DeviceState, after: timedelta) -> SilenceState:
+        """Whether that source has been silent for so long."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """The rule on the asset, as part of the keys of what it shares with nobody."""
+        ...
+
+
+def met(value: float, comparator: str, low: float, high: float, slack: float) -> bool:
+    """The comparators again, for numbers that arithmetic has made."""
+    match comparator:
+        case "below":
+            return value < low - slack
+        case "above":
+            return value > high + slack
+        case "at_most":
+            return value <= high + slack
+        case "at_least":
+            return value >= low - slack
+        case "outside":
+            return value < low - slack or value > high + slack
+        case _:
+            return low - slack <= value <= high + slack
+
+
+def latest(point: PointState, words: str) -> Observed:
+    """What the point says right now, against a limit in words."""
+    known = point.known
+    return Observed(
+        point.decl.id,
+        point.value if known else None,
+        point.decl.unit,
+        point.at if known else None,
+        point.quality,
+        words,
+    )
