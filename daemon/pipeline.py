@@ -40,9 +40,18 @@ class UnreadableRulesetError(ValueError):
 class Pipeline:
     """Inputs in, durable decisions out; the same for production, rule tests and backtests."""
 
-    def __init__(self, db: sqlite3.Connection, *, not_before_seq: int = 0) -> None:
+    def __init__(self, db: sqlite3.Connection, *, not_before_seq: int = 0, transient: bool = False) -> None:
+        """Take up where the file left off.
+
+        Args:
+            db: the file.
+            not_before_seq: the highest sequence number known to have been given away, whatever the file says.
+            transient: nobody will ever restart from this file (a backtest): no journal rows and no snapshots are kept,
+                all the rest is the same.
+        """
         self.db = db
-        self.journal = Journal(db, not_before_seq=not_before_seq)
+        self.journal = Journal(db, not_before_seq=not_before_seq, transient=transient)
+        self._transient = transient
         self.ledger = Ledger(db)
         self.known = KnownRules()
         orders = OrderDesk(db, self.ledger, self.known)
@@ -172,6 +181,8 @@ class Pipeline:
             raise UnreadableRulesetError(f"ruleset {rules_hash}: {error}") from error
 
     def _snapshot_if_due(self, at: datetime) -> None:
+        if self._transient:
+            return
         if self._snapshot_at is None or at - self._snapshot_at >= SNAPSHOT_EVERY:
             self.snapshot(at)
 

@@ -152,8 +152,10 @@ def _entering(item: Input, at: datetime) -> Input:
 class Journal:
     """The journal of one file. Everything here runs on the writer, inside its transaction."""
 
-    def __init__(self, db: sqlite3.Connection, *, not_before_seq: int = 0) -> None:
+    def __init__(self, db: sqlite3.Connection, *, not_before_seq: int = 0, transient: bool = False) -> None:
         self._db = db
+        #: Inputs are numbered and put in order, and no rows are kept of them.
+        self._transient = transient
         self.last_seq = max(not_before_seq, int(db.execute(_SQL["last"]).fetchone()[0]))
         #: Site time of the newest row: no row lies before the one ahead of it.
         self.last_at = from_ms(int(db.execute(_SQL["last_at"]).fetchone()[0]))
@@ -198,12 +200,13 @@ class Journal:
             if item.at < last_at:
                 item = _entering(item, last_at)
             last_at = item.at
-            kind, body = encode(item)
-            rows.append((seq, to_ms(item.at), kind, body))
+            if not self._transient:
+                rows.append((seq, to_ms(item.at), *encode(item)))
             numbered.append((seq, item))
             if type(item) is Observation and item.rejections:
                 self._quarantine(seq, item)
-        self._db.executemany(_SQL["append"], rows)
+        if rows:
+            self._db.executemany(_SQL["append"], rows)
         for part in taken:
             self._take(part)
         self.last_seq, self.last_at = seq, last_at

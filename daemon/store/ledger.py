@@ -6,7 +6,7 @@ Identity kept by construction: alarms = orders + children + withheld, for an ala
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -44,6 +44,22 @@ class OrderRow(NamedTuple):
     changed_at: datetime
     changed_by: str
     document: dict[str, Any]
+
+
+class Stretch(NamedTuple):
+    """An alarm from its activation to its end, as a whole."""
+
+    no: int
+    rule: str
+    asset: str
+    disposition: Disposition
+    active_at: datetime
+    #: None: it is open.
+    cleared_at: datetime | None
+    order_key: str | None
+    first_level: Level
+    #: The most urgent level that it came to.
+    worst_level: Level
 
 
 def _alarm(row: Sequence[Any]) -> Alarm:
@@ -172,6 +188,22 @@ def orders(db: sqlite3.Connection, limit: int) -> list[OrderRow]:
             _SQL["orders"], (limit,)
         )
     ]
+
+
+def stretches(db: sqlite3.Connection) -> Iterator[Stretch]:
+    """Every alarm there ever was, the oldest first."""
+    for no, rule, asset, disposition, active_at, cleared_at, order_key, first, worst in db.execute(_SQL["stretches"]):
+        yield Stretch(
+            no,
+            rule,
+            asset,
+            Disposition(disposition),
+            from_ms(active_at),
+            None if cleared_at is None else from_ms(cleared_at),
+            order_key,
+            Level(first),
+            Level(worst),
+        )
 
 
 def counts(db: sqlite3.Connection) -> dict[str, dict[str, int]]:

@@ -63,3 +63,10 @@ SELECT state, count(*) FROM alarm GROUP BY state
 -- name: count_orders
 -- Orders by status.
 SELECT status, count(*) FROM work_order GROUP BY status
+
+-- name: stretches
+-- Every alarm with the level it began with and the most urgent one it came to, the oldest first.
+SELECT a.no, a.rule, a.asset, a.disposition, a.active_at, a.cleared_at, a.order_key,
+  (SELECT level FROM transition WHERE alarm_no = a.no ORDER BY id LIMIT 1),
+  (SELECT min(level) FROM transition WHERE alarm_no = a.no)
+FROM alarm a ORDER BY a.no
