@@ -41,7 +41,7 @@ class Watch:
     """One rule on one asset: from the site's points to transitions."""
 
     __slots__ = (
-        "asset", "data", "emit", "faulted", "idle", "key", "last_at", "late", "level", "no_data", "points",
+        "asset", "calendars", "data", "emit", "faulted", "idle", "key", "last_at", "late", "level", "no_data", "points",
         "references", "rule", "rungs", "silences", "state", "unless", "wants", "windows",
     )  # fmt: skip
 
@@ -65,6 +65,7 @@ class Watch:
         conditions = [c for rung in self.rungs for c in (rung.when, rung.clear) if c] + ([unless] if unless else [])
         self.points: tuple[PointState, ...] = tuple(dict.fromkeys(p for c in conditions for p in c.points))
         self.silences = tuple(dict.fromkeys(s for c in conditions for s in c.silences))
+        self.calendars = tuple(dict.fromkeys(s for c in conditions for s in c.calendars))
         #: (point, key) of every window it needs.
         self.windows: tuple[tuple[str, str], ...] = ()
         self.references = tuple(dict.fromkeys(w for c in conditions for w in c.references))

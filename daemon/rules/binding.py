@@ -8,11 +8,12 @@ from typing import Any
 
 from daemon.model import Device, Level, Point, Transition
 from daemon.rules.alarm import Watch
+from daemon.rules.calendars import Calendar, CalendarSpec, CalendarState
 from daemon.rules.compiled import Compiled
 from daemon.rules.conditions import compile_condition
 from daemon.rules.derived import inputs
 from daemon.rules.points import DeviceState, Keeper, PointState, SilenceState
-from daemon.rules.predicates import Condition, Stale, leaves
+from daemon.rules.predicates import AnyOf, Condition, NotOf, Stale, TimeIs, leaves
 from daemon.rules.rule import LevelSpec
 from daemon.rules.rung import Rung
 from daemon.rules.schema import Binding
@@ -29,7 +30,7 @@ def fingerprint(binding: Binding) -> tuple[Any, ...]:
     The words of a rule (title, cause, steps, basis) are not part of it, nor is shadow: they change no evaluation.
     """
     rule = binding.rule
-    parts: list[Any] = [rule.levels, rule.unless, rule.no_data]
+    parts: list[Any] = [rule.levels, rule.unless, rule.calendar, rule.no_data]
     for condition in _conditions(binding):
         for leaf, _ in leaves(condition):
             if leaf.point is not None:
@@ -37,6 +38,8 @@ def fingerprint(binding: Binding) -> tuple[Any, ...]:
                 parts.append((point, [binding.measured[one][0] for one in inputs(point)] if point.formula else None))
             elif isinstance(leaf, Stale):
                 parts.append((binding.devices, tuple(binding.points.values())))
+            elif isinstance(leaf, TimeIs):
+                parts.append(binding.zone)
     return tuple(parts)
 
 
@@ -76,7 +79,8 @@ def make_watch(
         )
 
     rungs = [make_rung(spec) for spec in rule.levels]
-    unless: Compiled | None = compile_condition(rule.unless, scope) if rule.unless is not None else None
+    holds_off = _holds_off(binding)
+    unless: Compiled | None = compile_condition(holds_off, scope) if holds_off is not None else None
     watch = Watch(rule.id, binding.asset.id, rungs, unless, rule.no_data, emit)
     watch.windows = tuple(scope.windows)
     return watch
@@ -87,8 +91,18 @@ def _conditions(binding: Binding) -> Iterable[Condition]:
         yield rung.when
         if rung.clear is not None and rung.clear.when is not None:
             yield rung.clear.when
-    if binding.rule.unless is not None:
-        yield binding.rule.unless
+    holds_off = _holds_off(binding)
+    if holds_off is not None:
+        yield holds_off
+
+
+def _holds_off(binding: Binding) -> Condition | None:
+    """What keeps alarms from opening: `unless`, and any time outside the rule's calendar."""
+    rule = binding.rule
+    outside = NotOf.model_validate({"not": {"time": rule.calendar}}) if rule.calendar is not None else None
+    if rule.unless is None or outside is None:
+        return rule.unless or outside
+    return AnyOf.model_validate({"any": (rule.unless, outside)})
 
 
 class _AssetScope:
@@ -138,6 +152,9 @@ class _AssetScope:
             point.windows[key] = found
         self.windows.append((point.decl.id, key))
         return found
+
+    def calendar(self, spec: CalendarSpec) -> CalendarState:
+        return self._site.declare_calendar(Calendar(spec, self._binding.zone), self._at)
 
     def silence(self, source: PointState | DeviceState, after: timedelta) -> SilenceState:
         return self._site.declare_silence(source, after, self._at)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple, Protocol
 
 from daemon.model import Observed
+from daemon.rules.calendars import CalendarSpec, CalendarState
 from daemon.rules.points import DeviceState, PointState, SilenceState
 from daemon.rules.window import Swing, Window
 
@@ -25,6 +26,7 @@ class Compiled(NamedTuple):
     silences: tuple[SilenceState, ...] = ()
     #: Windows that a value is compared with: they stand still while the alarm is not normal.
     references: tuple[Window, ...] = ()
+    calendars: tuple[CalendarState, ...] = ()
 
 
 class Scope(Protocol):
@@ -48,6 +50,10 @@ class Scope(Protocol):
 
     def silence(self, source: PointState | DeviceState, after: timedelta) -> SilenceState:
         """Whether that source has been silent for so long."""
+        ...
+
+    def calendar(self, spec: CalendarSpec) -> CalendarState:
+        """Whether it is inside, by the site's clocks."""
         ...
 
     @property

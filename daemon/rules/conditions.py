@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from daemon.documents import format_span
 from daemon.model import Observed, Quality
+from daemon.rules.calendars import CLOCK, INSIDE, OUTSIDE
 from daemon.rules.compiled import Compiled, Scope, Test
 from daemon.rules.points import DeviceState, SilenceState
-from daemon.rules.predicates import AllOf, AnyOf, Compare, Condition, NotOf, Stale, StateIs, Swing
+from daemon.rules.predicates import AllOf, AnyOf, Compare, Condition, NotOf, Stale, StateIs, Swing, TimeIs
 from daemon.rules.thresholds import compile_state, compile_threshold
 from daemon.rules.windowed import compile_swing, compile_window
 
@@ -29,6 +30,8 @@ def compile_condition(spec: Condition, scope: Scope) -> Compiled:  # noqa: PLR09
             return inner._replace(test=_not(inner.test))
         case Stale():
             return _stale(spec, scope)
+        case TimeIs():
+            return _time(spec, scope)
         case StateIs():
             return compile_state(spec, scope)
         case Swing():
@@ -44,6 +47,7 @@ def _joined(join: Callable[[tuple[Test, ...]], Test], parts: list[Compiled]) -> 
         tuple(point for part in parts for point in part.points),
         tuple(silence for part in parts for silence in part.silences),
         tuple(window for part in parts for window in part.references),
+        tuple(calendar for part in parts for calendar in part.calendars),
     )
 
 
@@ -111,3 +115,16 @@ def _stale(spec: Stale, scope: Scope) -> Compiled:
         )
 
     return Compiled(test, (observe,), silences=silences)
+
+
+def _time(spec: TimeIs, scope: Scope) -> Compiled:
+    state = scope.calendar(spec.time)
+
+    def test() -> bool | None:
+        return state.inside
+
+    def observe() -> tuple[Observed, ...]:
+        shown = INSIDE if state.inside else OUTSIDE
+        return (Observed(CLOCK, shown, "", None, Quality.GOOD, f"hours {state.calendar.words}"),)
+
+    return Compiled(test, (observe,), calendars=(state,))

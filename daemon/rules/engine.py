@@ -36,7 +36,7 @@ from daemon.rules.site import SiteState, usable
 from daemon.rules.timers import Deadlines
 
 P = ParamSpec("P")
-_VERSION = 2
+_VERSION = 3
 _MS = timedelta(milliseconds=1)
 _NOTHING: Sequence[Transition] = ()
 

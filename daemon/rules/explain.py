@@ -6,6 +6,7 @@ import re
 
 from daemon.documents import format_span
 from daemon.model import Cause, Observed, Quality, Text, Transition
+from daemon.rules.calendars import CLOCK, INSIDE
 from daemon.rules.rule import RuleSpec
 
 _COMPARED = {
@@ -22,6 +23,7 @@ _STATISTIC = {"mean": "平均值", "min": "最小值", "max": "最大值", "medi
 _WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
 #: The grammar of `limits.resolve` and `conditions`, read back.
 _SWING = re.compile(r"(falls|rises) by (.+?) within (\S+?)(?:, remembered for (\S+))?(?: \(now (.+)\))?")
+_HOURS = re.compile(r"hours (.+)")
 _SILENT = re.compile(r"silent for (\S+)")
 _COMPARE = re.compile(
     rf"(?:(?P<take>mean|min|max|median) over (?P<span>\S+) )?(?P<word>{_WORDS}) (?P<limit>.+?)"
@@ -76,6 +78,8 @@ def explain(transition: Transition, rule: RuleSpec) -> Text:
 
 def limit_zh(limit: str) -> str:
     """The Chinese of a limit in words; what is no such limit stays as it is."""
+    if match := _HOURS.fullmatch(limit):
+        return f"时段 {match[1]}"
     if match := _SILENT.fullmatch(limit):
         return f"静默 {match[1]}"
     if match := _SWING.fullmatch(limit):
@@ -102,6 +106,8 @@ def _value(number: Observed) -> str:
 
 
 def _seen_zh(number: Observed) -> str:
+    if number.point == CLOCK:
+        return f"时钟在{'时段内' if number.value == INSIDE else '时段外'}，{limit_zh(number.limit)}"
     doubt = "" if number.quality is Quality.GOOD or number.value is None else "（存疑）"
     return f"{number.point} = {_value(number)}{doubt}，{limit_zh(number.limit)}"
 

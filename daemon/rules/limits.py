@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from daemon.documents import format_span
 from daemon.model import Point, PointKind
-from daemon.rules.predicates import Compare, Leaf, Limit, Stale, StateIs, Swing
+from daemon.rules.predicates import Compare, Leaf, Limit, Stale, StateIs, Swing, TimeIs
 from daemon.units import convert, parse
 
 #: Of a window, when the rule does not say: short losses are bridged, long ones are not.
@@ -44,6 +44,8 @@ def resolve(leaf: Leaf, point: Point | None) -> Limits:
             if point is not None and point.formula:
                 raise MisfitError(f"{point.name} is computed; ask for the silence of the points it stands on", "point")
             return Limits(0, 0, f"silent for {format_span(leaf.stale.after)}")
+        case TimeIs():
+            return Limits(0, 0, leaf.time.words)
         case StateIs():
             return _labels(leaf, point)
         case Swing():

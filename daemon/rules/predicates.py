@@ -6,6 +6,7 @@
 {point: outlet_pressure, falls: 0.08 MPa, within: 30s, remember: 2min} a change over a span
 {point: mode, equals: [inspection, fire]}                              a label
 {stale: {after: 5min}}                                                 silence
+{time: 22:00-06:00}                                                    the hour of the day
 {all: […]}  {any: […]}  {not: …}                                       and, or, not
 """
 
@@ -17,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from daemon.documents import Location, Span, Strict
+from daemon.rules.calendars import CalendarUse
 from daemon.units import parse
 
 #: The ways to compare a number with a limit, in the order in which they are looked for.
@@ -143,6 +145,16 @@ class Stale(_Yaml):
     point: str | None = None
 
 
+class TimeIs(_Yaml):
+    """The site's clocks show a moment inside a calendar."""
+
+    time: CalendarUse
+
+    @property
+    def point(self) -> None:
+        """It looks at none."""
+
+
 class AllOf(_Yaml):
     """Every one of them."""
 
@@ -166,6 +178,7 @@ _SHAPES: tuple[tuple[str, str, type[_Yaml]], ...] = (
     ("any", "<any>", AnyOf),
     ("not", "<not>", NotOf),
     ("stale", "<stale>", Stale),
+    ("time", "<time>", TimeIs),
     ("falls", "<swing>", Swing),
     ("rises", "<swing>", Swing),
     ("within", "<swing>", Swing),
@@ -186,6 +199,7 @@ Condition = Annotated[
     | Annotated[AnyOf, Tag("<any>")]
     | Annotated[NotOf, Tag("<not>")]
     | Annotated[Stale, Tag("<stale>")]
+    | Annotated[TimeIs, Tag("<time>")]
     | Annotated[Swing, Tag("<swing>")]
     | Annotated[StateIs, Tag("<state>")]
     | Annotated[Compare, Tag("<compare>")],
@@ -195,7 +209,7 @@ Condition = Annotated[
 for _model in (AllOf, AnyOf, NotOf):
     _model.model_rebuild()
 
-Leaf = Compare | StateIs | Swing | Stale
+Leaf = Compare | StateIs | Swing | Stale | TimeIs
 
 
 def leaves(condition: Condition, at: Location = ()) -> Iterator[tuple[Leaf, Location]]:

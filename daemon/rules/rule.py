@@ -17,7 +17,8 @@ from pydantic import (
 
 from daemon.documents import Span, Strict
 from daemon.model import Asset, Level, Text
-from daemon.rules.predicates import Condition, Leaf, Stale, leaves
+from daemon.rules.calendars import CalendarUse
+from daemon.rules.predicates import Condition, Leaf, Stale, TimeIs, leaves
 
 
 def _level(given: object) -> object:
@@ -111,6 +112,8 @@ class RuleSpec(Strict):
     levels: tuple[LevelSpec, ...]
     #: While this is true no alarm opens; alarms that are open go on.
     unless: Condition | None = None
+    #: Outside of it no alarm opens; alarms that are open go on.
+    calendar: CalendarUse | None = None
     #: What missing data counts as: nothing known, the condition being true, or the condition being false.
     no_data: Literal["unknown", "alarm", "normal"] = "unknown"
     mode: Literal["active", "shadow", "off"] = "active"
@@ -144,7 +147,7 @@ class RuleSpec(Strict):
 
     @model_validator(mode="after")
     def _of_sources(self) -> Self:
-        if self.per == "source" and any(not isinstance(leaf, Stale) or leaf.point for leaf in self._leaves()):
+        if self.per == "source" and any(not isinstance(leaf, Stale | TimeIs) or leaf.point for leaf in self._leaves()):
             raise ValueError("a source has no points: a rule per source asks `stale: {after: …, devices: all}` only")
         if self.per == "source" and self.child_of is not None:
             raise ValueError("a rule per source is the parent of others, and nobody's child; remove child_of")

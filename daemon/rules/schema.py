@@ -47,6 +47,8 @@ class Binding:
     devices: tuple[Device, ...]
     #: Every point of the site that a device speaks, by id: what derived points are computed from.
     measured: Mapping[str, tuple[Point, Device]]
+    #: The site's, in which calendars are read.
+    zone: str
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,13 @@ class Ruleset:
     def bindings(self) -> Iterator[Binding]:
         """Every pair of a rule and an asset that it applies to, rules in order; rules that are off bind nowhere."""
         owners = {device.id: device for device in self.catalogue.devices}
+        zone = self.catalogue.site.timezone
         measured = {p.id: (p, owners[p.device]) for p in self.catalogue.points if not p.formula}
         for spec in self.rules:
             for subject in subjects(spec, self.catalogue) if spec.mode != "off" else ():
                 rule = overridden(spec, self.overrides.get((subject.owner, spec.id), {}))
                 if _watched(rule, subject.points, subject.devices):
-                    yield Binding(rule, subject.asset, subject.points, subject.devices, measured)
+                    yield Binding(rule, subject.asset, subject.points, subject.devices, measured, zone)
 
     def warnings(self) -> list[str]:
         """What is suspicious, but no fault: rules that watch nothing on this site."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from daemon.model import Device, Observation, Point, Quality, Reading, Reason, from_ms, to_ms
 from daemon.rules.alarm import Watch
+from daemon.rules.calendars import Calendar, CalendarState
 from daemon.rules.derived import Derived, Feed
 from daemon.rules.points import DeviceState, PointState, SilenceState
 from daemon.rules.timers import Deadlines
@@ -34,6 +35,7 @@ class SiteState:
         self.devices: dict[str, DeviceState] = {}
         self.silences: dict[str, SilenceState] = {}
         self.derived: dict[str, Derived] = {}
+        self.calendars: dict[str, CalendarState] = {}
         #: Derived points that have a new reading to take in, and whether some may have been lost or found again.
         self._moved: dict[Derived, None] = {}
         self._shaken = False
@@ -176,6 +178,15 @@ class SiteState:
             silence.source.quiet += 1
             self._touch(silence.watches, due, seen)
 
+    def _calendar_due(self, state: CalendarState, due: datetime, seen: datetime) -> None:
+        if self.calendars.get(state.calendar.key) is not state:
+            return  # no rule asks for it any more
+        self._deadlines.arm(state.timer, state.calendar.next_change(due))
+        inside = state.calendar.holds(due)
+        if inside is not state.inside:
+            state.inside = inside
+            self._touch(state.watches, due, seen)
+
     # --- what is declared ----------------------------------------------------------------------------------
 
     def declare_device(self, decl: Device, at: datetime) -> DeviceState:
@@ -228,21 +239,32 @@ class SiteState:
             self._deadlines.arm(silence.timer, max(silence.due, at))
         return silence
 
+    def declare_calendar(self, calendar: Calendar, at: datetime) -> CalendarState:
+        """Whether the site's clocks show a moment inside it."""
+        state = self.calendars.get(calendar.key)
+        if state is None:
+            state = self.calendars[calendar.key] = CalendarState(calendar, at, self._calendar_due)
+            self._deadlines.arm(state.timer, calendar.next_change(at))
+        return state
+
     def keep_only(self, watches: Iterable[Watch]) -> None:
         """Drop what none of the watches looks at, and tell each point who looks at it, in order."""
         for one in self.points.values():
             one.watches.clear()
             one.again = True
-        for other in self.silences.values():
+        others: list[SilenceState | CalendarState] = [*self.silences.values(), *self.calendars.values()]
+        for other in others:
             other.watches.clear()
         windows: set[tuple[str, str]] = set()
         for watch in watches:
             for one in watch.points:
                 one.watches[watch] = None
-            for other in watch.silences:
+            asked: tuple[SilenceState | CalendarState, ...] = (*watch.silences, *watch.calendars)
+            for other in asked:
                 other.watches[watch] = None
             windows.update(watch.windows)
         self.silences = {key: silence for key, silence in self.silences.items() if silence.watches}
+        self.calendars = {key: state for key, state in self.calendars.items() if state.watches}
         sources = {id(silence.source) for silence in self.silences.values()}
         self.points = {key: p for key, p in self.points.items() if p.watches or id(p) in sources}
         self.derived = {key: one for key, one in self.derived.items() if self.points.get(key) is one.point}
@@ -268,6 +290,9 @@ class SiteState:
         return {
             "points": {key: _save_point(point) for key, point in self.points.items()},
             "devices": {key: [to_ms(device.heard), device.alive] for key, device in self.devices.items()},
+            "calendars": {
+                key: [state.inside, to_ms(state.timer.due)] for key, state in self.calendars.items() if state.timer.due
+            },
             "silent": [key for key, silence in self.silences.items() if silence.silent],
         }
 
@@ -283,6 +308,9 @@ class SiteState:
             point = self.points[key]
             if point.fresh and point.fresh_for is not None and not point.inputs:
                 self._deadlines.arm(point.timer, point.lost_at)
+        for key, (inside, due) in saved["calendars"].items():
+            self.calendars[key].inside = inside
+            self._deadlines.arm(self.calendars[key].timer, from_ms(due))
         silent = set(saved["silent"])
         for key, silence in self.silences.items():
             silence.silent = key in silent

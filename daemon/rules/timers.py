@@ -21,6 +21,7 @@ class Rank(IntEnum):
     HOLD = 0
     FRESHNESS = 1
     SILENCE = 2
+    CALENDAR = 3
 
 
 class Timer:

@@ -59,6 +59,12 @@ _BASE = """
     missing
     levels: [{level: II, when: {point: n, above: 3}, for: 8s}]
     no_data: alarm
+""", """
+    hours
+    calendar: {hours: [08:01-08:02, 08:03-08:10]}
+    levels:
+      - {level: I, when: {point: p, below: 0.10 MPa}, for: 5s, clear: {for: 3s}}
+      - {level: III, when: {all: [{point: chain, equals: open}, {time: {hours: 08:00-08:04}}]}, for: 2s}
 """  # fmt: skip
 _EDITED = tuple(rule.replace("for: 5s", "for: 6s").replace("40 °C", "41 °C") for rule in _BASE)
 
