@@ -23,8 +23,7 @@ _STATISTIC = {"mean": "平均值", "min": "最小值", "max": "最大值", "medi
 _WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
 #: The grammar of `limits.resolve` and `conditions`, read back.
 _SWING = re.compile(r"(falls|rises) by (.+?) within (\S+?)(?:, remembered for (\S+))?(?: \(now (.+)\))?")
-_HOURS = re.compile(r"hours (.+)")
-_SILENT = re.compile(r"silent for (\S+)")
+_PLAIN = re.compile(r"(hours|silent for) (.+)")
 _COMPARE = re.compile(
     rf"(?:(?P<take>mean|min|max|median) over (?P<span>\S+) )?(?P<word>{_WORDS}) (?P<limit>.+?)"
     r"(?: of (?P<of>mean|min|max|median) over (?P<over>\S+) \((?P<past>.+)\))?"
@@ -78,10 +77,8 @@ def explain(transition: Transition, rule: RuleSpec) -> Text:
 
 def limit_zh(limit: str) -> str:
     """The Chinese of a limit in words; what is no such limit stays as it is."""
-    if match := _HOURS.fullmatch(limit):
-        return f"时段 {match[1]}"
-    if match := _SILENT.fullmatch(limit):
-        return f"静默 {match[1]}"
+    if match := _PLAIN.fullmatch(limit):
+        return f"{'时段' if match[1] == 'hours' else '静默'} {match[2]}"
     if match := _SWING.fullmatch(limit):
         kind = "下降" if match[1] == "falls" else "上升"
         remembered = f"（保持 {match[4]}）" if match[4] else ""
