@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from daemon.documents import Document, Location, Strict
 from daemon.model import Asset, Catalogue, Device, Point, Site
-from daemon.rules.derived import DerivedSpec, declare
+from daemon.rules.derived import DerivedSpec, declare_all
 from daemon.sensors.codes import Words
 from daemon.sensors.profile import Binding, PointLimits, Profile, make_points
 from daemon.sensors.topics import fits_topic
@@ -117,13 +117,11 @@ class Placement:
 
     def _derive(self, measured: Catalogue) -> Catalogue:
         """With the points that are computed."""
-        found: list[Point] = []
-        for n, asset in enumerate(self._assets.assets):
-            for name, spec in asset.derived.items():
-                try:
-                    found.append(declare(name, asset.id, spec, measured))
-                except ValueError as error:
-                    self._fault(("assets", n, "derived", name), f"the derived point {name!r}: {error}")
+        specs = {(asset.id, name): spec for asset in self._assets.assets for name, spec in asset.derived.items()}
+        found, faults = declare_all(specs, measured)
+        places = {asset.id: n for n, asset in enumerate(self._assets.assets)}
+        for (asset, name), what in faults.items():
+            self._fault(("assets", places[asset], "derived", name), f"the derived point {name!r}: {what}")
         return replace(measured, points=(*measured.points, *found))
 
     def _place(self, asset: AssetSpec, spec: DeviceSpec, place: Location) -> None:

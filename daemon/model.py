@@ -166,6 +166,8 @@ class Reason(enum.StrEnum):
     OVERFLOW = "overflow"
     POISON = "poison"
     REFUSED = "refused"
+    # of a computed value
+    INPUT = "input"
 
 
 class Reading(NamedTuple):
@@ -201,6 +203,8 @@ class Observation(NamedTuple):
     rejections: tuple[Rejection, ...] = ()
     #: The device's last will, or itself, said that it is gone: it no longer counts as alive from here on.
     gone: bool = False
+    #: Values of derived points that follow from the readings: added by the spine, for the time series alone.
+    computed: tuple[Reading, ...] = ()
 
 
 class Tick(NamedTuple):

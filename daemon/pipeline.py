@@ -75,7 +75,7 @@ class Pipeline:
     def process(self, inputs: Sequence[Input], taken: Iterable[Taken] = ()) -> list[tuple[int, Input]]:
         """Journal the inputs, step the rules, write down what follows. Runs inside the caller's transaction."""
         numbered = self.journal.append(self._noting(inputs), taken)
-        for seq, item in numbered:
+        for n, (seq, item) in enumerate(numbered):
             self.current = item
             entry = Entry(seq, item)
             if seq in self.journal.aside:
@@ -86,10 +86,18 @@ class Pipeline:
             if (type(item) is not Observation and type(item) is not Tick) or self._alarms.unsettled:
                 for desk in self._desks:
                     desk.heed(entry)
+            if type(item) is Observation and self.known.engine.computed:
+                numbered[n] = (seq, self._with_computed(seq, item))
         self.current = None
         if numbered:
             self._snapshot_if_due(numbered[-1][1].at)
         return numbered
+
+    def _with_computed(self, seq: int, item: Observation) -> Observation:
+        """With the values of derived points; a replay computes them again, and does not write them again."""
+        item = item._replace(computed=tuple(self.engine.computed))
+        self.journal.add_computed(seq, item)
+        return item
 
     def _noting(self, inputs: Iterable[Input]) -> Iterator[Input]:
         for self.current in inputs:

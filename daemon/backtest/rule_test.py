@@ -48,7 +48,7 @@ from daemon.model import (
     from_ms,
 )
 from daemon.pipeline import Pipeline
-from daemon.rules.derived import DerivedSpec, declare
+from daemon.rules.derived import DerivedSpec, declare_all
 from daemon.rules.rule import LevelName
 from daemon.rules.schema import Ruleset, load
 from daemon.sensors.profile import Profile, load_profiles, make_points
@@ -190,10 +190,10 @@ def _catalogue(file: TestFile, profiles: Mapping[str, Profile], name: str) -> Ca
             devices.append(device)
             points.extend(make_points(profiles[wanted], device).values())
     measured = Catalogue(Site("test", Text("测试", "test")), tuple(assets), tuple(devices), tuple(points))
-    try:
-        derived = [declare(name, a.id, spec, measured) for a in file.assets for name, spec in a.derived.items()]
-    except ValueError as error:
-        raise ConfigError([f"{name}: derived: {error}"]) from error
+    specs = {(asset.id, one): spec for asset in file.assets for one, spec in asset.derived.items()}
+    derived, faults = declare_all(specs, measured)
+    if faults:
+        raise ConfigError([f"{name}: derived {asset}.{one}: {what}" for (asset, one), what in faults.items()])
     return replace(measured, points=(*measured.points, *derived))
 
 

@@ -76,6 +76,8 @@ class LineProtocol:
         the quality field says why.
         """
         readings = observation.readings
+        if observation.computed:
+            return self._encode_mixed(readings + observation.computed)
         if not readings:
             return []
         series, labels = self._series, self._labels

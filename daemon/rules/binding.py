@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from daemon.model import Device, Level, Point, Transition
+from daemon.model import Level, Transition
 from daemon.rules.alarm import Watch
 from daemon.rules.calendars import Calendar, CalendarSpec, CalendarState
 from daemon.rules.compiled import Compiled
 from daemon.rules.conditions import compile_condition
-from daemon.rules.derived import inputs
+from daemon.rules.derived import stands_on
 from daemon.rules.points import DeviceState, Keeper, PointState, SilenceState
 from daemon.rules.predicates import AnyOf, Condition, NotOf, Stale, TimeIs, leaves
 from daemon.rules.rule import LevelSpec
@@ -35,7 +35,7 @@ def fingerprint(binding: Binding) -> tuple[Any, ...]:
         for leaf, _ in leaves(condition):
             if leaf.point is not None:
                 point = binding.points[leaf.point]
-                parts.append((point, [binding.measured[one][0] for one in inputs(point)] if point.formula else None))
+                parts.append((point, stands_on(point, binding.known) if point.formula else None))
             elif isinstance(leaf, Stale):
                 parts.append((binding.devices, tuple(binding.points.values())))
             elif isinstance(leaf, TimeIs):
@@ -119,14 +119,11 @@ class _AssetScope:
     def point(self, name: str) -> PointState:
         decl = self._binding.points[name]
         if decl.formula:
-            measured = {one: self._measured(*self._binding.measured[one]) for one in inputs(decl)}
-            derived = self._site.declare_derived(decl, measured, self._at)
+            derived = self._site.declare_derived(decl, self._binding.known, self._at)
             self.windows += derived.windows
             return derived.point
-        return self._measured(decl, self._devices[decl.device])
-
-    def _measured(self, decl: Point, device: Device) -> PointState:
-        return self._site.declare_point(decl, self._site.declare_device(device, self._at), self._at)
+        device = self._site.declare_device(self._devices[decl.device], self._at)
+        return self._site.declare_point(decl, device, self._at)
 
     def sources(self) -> Iterable[tuple[PointState | DeviceState, timedelta]]:
         for decl in self._binding.devices:

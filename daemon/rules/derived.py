@@ -1,6 +1,7 @@
 """Derived points: computed from the readings of others, and otherwise points like any other.
 
     readings ──> inputs (a Feed stands among the windows of each) ──> when all of the message are applied ──> Derived
+                 inputs may be derived themselves, never in a ring <── a Feed stands among its windows too ──┘
 
 A derived point is known while every input is fresh; it is as good as the worst of them and as old as the latest.
 Windows, holds, snapshots and replays see no difference. A rule that looks at it looks at its inputs too: what tears
@@ -9,13 +10,14 @@ their stretch tears its own.
 
 from __future__ import annotations
 
+import graphlib
 from collections import deque
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.documents import Strict
-from daemon.model import Catalogue, Point, PointKind, Quality, to_ms
+from daemon.model import Catalogue, Device, Point, PointKind, Quality, Reading, Reason, to_ms
 from daemon.rules import arithmetic, formula
 from daemon.rules.counters import Tally
 from daemon.rules.points import PointState
@@ -27,6 +29,10 @@ _BUCKETS = 720
 _HUGE = 1e15
 
 
+#: By id, every point of the site and the device that speaks it; None: it is derived.
+Sources = Mapping[str, tuple[Point, Device | None]]
+
+
 class DerivedSpec(Strict):
     """A point of an asset that is computed: `{unit: MPa, value: "outlet_pressure - 0.0098 MPa/m * 24 m"}`."""
 
@@ -35,19 +41,85 @@ class DerivedSpec(Strict):
 
 
 def declare(name: str, asset: str, spec: DerivedSpec, catalogue: Catalogue) -> Point:
-    """The point that a formula gives an asset; `catalogue` holds the points that are measured.
+    """The point that a formula gives an asset; `catalogue` holds the points that it may look at.
 
     Raises:
         ValueError: the formula is none, looks at no point, or its units do not fit.
     """
+    return _declare(name, asset, spec, {point.id: point for point in catalogue.points}, _kinds(catalogue))
+
+
+def declare_all(
+    specs: Mapping[tuple[str, str], DerivedSpec], catalogue: Catalogue
+) -> tuple[list[Point], dict[tuple[str, str], str]]:
+    """Every derived point of a site, each behind those it looks at.
+
+    Args:
+        specs: by asset and name.
+        catalogue: the points that are measured.
+
+    Returns:
+        The points, and by asset and name what is wrong with the others. Those that only stand on one that is wrong
+        are in neither.
+    """
+    points, kinds = {point.id: point for point in catalogue.points}, _kinds(catalogue)
+    ids = {f"{asset}.{name}": (asset, name) for asset, name in specs}
+    stands_on: dict[str, list[str]] = {}
+    faults: dict[tuple[str, str], str] = {}
+    for one, (asset, name) in ids.items():
+        try:
+            placed = formula.place(formula.parse(specs[asset, name].value), asset, points.keys() | ids.keys(), kinds)
+        except ValueError as error:
+            faults[asset, name] = str(error)
+        else:
+            looked_at = dict.fromkeys(formula.references(placed))
+            stands_on[one] = [found for found in looked_at if found in ids and found not in points]
+    found: list[Point] = []
+    for one in _in_order(stands_on, ids, faults):
+        if any(other not in points for other in stands_on[one]):
+            continue
+        asset, name = ids[one]
+        try:
+            point = _declare(name, asset, specs[asset, name], points, kinds)
+        except ValueError as error:
+            faults[asset, name] = str(error)
+        else:
+            points[one] = point
+            found.append(point)
+    return found, faults
+
+
+def _in_order(
+    stands_on: dict[str, list[str]], ids: Mapping[str, tuple[str, str]], faults: dict[tuple[str, str], str]
+) -> list[str]:
+    """Each behind those it stands on; rings are told in `faults` and left out."""
+    while True:
+        try:
+            order = graphlib.TopologicalSorter(stands_on).static_order()
+            return [one for one in order if one in stands_on]
+        except graphlib.CycleError as error:
+            ring: list[str] = error.args[1][::-1]
+            faults[ids[ring[0]]] = f"it stands on itself: {' -> '.join(ring)}"
+            for one in ring[1:]:
+                stands_on.pop(one, None)
+
+
+def _kinds(catalogue: Catalogue) -> dict[str, list[str]]:
+    kinds: dict[str, list[str]] = {}
+    for asset in catalogue.assets:
+        kinds.setdefault(asset.kind, []).append(asset.id)
+    return kinds
+
+
+def _declare(
+    name: str, asset: str, spec: DerivedSpec, points: Mapping[str, Point], kinds: Mapping[str, list[str]]
+) -> Point:
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"{name!r}: a name has letters, digits and _ only, and begins with a letter")
-    points = {point.id: point for point in catalogue.points if not point.formula}
+    if name == "time" or (name.endswith("_q") and f"{asset}.{name.removesuffix('_q')}" in points):
+        raise ValueError(f"{name!r}: this field name is the time series' own; choose another")
     if f"{asset}.{name}" in points:
         raise ValueError(f"a device of {asset!r} gives a point {name!r} already")
-    kinds: dict[str, list[str]] = {}
-    for one in catalogue.assets:
-        kinds.setdefault(one.kind, []).append(one.id)
     unit = canonical(spec.unit)
     placed = formula.place(formula.parse(spec.value), asset, points, kinds)
     arithmetic.check(placed, unit, points)
@@ -73,17 +145,34 @@ def inputs(point: Point) -> tuple[str, ...]:
     return tuple(dict.fromkeys(formula.references(formula.parse(point.formula))))
 
 
+def stands_on(point: Point, known: Sources) -> list[Point]:
+    """All that a derived point is computed from in the end, derived points on the way among them."""
+    found: dict[str, Point] = {}
+    waiting = [point]
+    while waiting:
+        for one in inputs(waiting.pop()):
+            decl = known[one][0]
+            if one not in found and decl.formula:
+                waiting.append(decl)
+            found[one] = decl
+    return list(found.values())
+
+
 class Derived:
     """One derived point, and how it comes by its value."""
 
-    __slots__ = ("_compute", "inputs", "point", "windows")
+    __slots__ = ("_compute", "depth", "inputs", "point", "windows")
 
-    def __init__(self, point: PointState, inputs: Mapping[str, PointState]) -> None:
-        """Compile the point's formula; `inputs` are the points it looks at, by id."""
+    def __init__(self, point: PointState, inputs: Mapping[str, PointState], inner: Sequence[Derived]) -> None:
+        """Compile the point's formula; `inputs` are the points it looks at, by id, `inner` those of them derived."""
         self.point = point
-        self.inputs = point.inputs = tuple(inputs.values())
+        self.inputs = tuple(inputs.values())
+        point.inputs = tuple(dict.fromkeys(found for one in self.inputs for found in (one, *one.inputs)))
+        #: It is computed after all of a smaller one.
+        self.depth: int = 1 + max((one.depth for one in inner), default=0)
         #: (point, key) of every window of an input that it needs.
         self.windows = [(one, f"derived|{point.decl.id}") for one in inputs]
+        self.windows += [needed for one in inner for needed in one.windows]
 
         def value_of(part: formula.Ref | formula.Rise) -> tuple[arithmetic.Value, str]:
             state = inputs[part.point]
@@ -117,12 +206,20 @@ class Derived:
         point.fresh = point.known = True
         return True
 
-    def learn(self) -> None:
-        """Settle after a reading: its windows take the value in."""
-        if self.settle() and self.point.windows:
-            ms = to_ms(self.point.at)
-            for window in self.point.windows.values():
-                window.push(ms, self.point.value)
+    def learn(self, received_at: datetime) -> Reading | None:
+        """Settle after a reading: its windows take the value in. None when it is not known."""
+        point = self.point
+        if not self.settle():
+            for window in point.windows.values():
+                if type(window) is Feed:  # what stands on it is not known either
+                    window.push(0, 0.0)
+            return None
+        if point.windows:
+            ms = to_ms(point.at)
+            for window in point.windows.values():
+                window.push(ms, point.value)
+        reason = Reason.LATE if point.late else Reason.NONE if point.quality is Quality.GOOD else Reason.INPUT
+        return Reading(point.decl.id, point.at, point.value, received_at, point.quality, reason)
 
 
 class Feed:

@@ -25,6 +25,7 @@ from daemon.model import (
     Input,
     Level,
     Observation,
+    Reading,
     Transition,
     from_ms,
     to_ms,
@@ -47,6 +48,9 @@ class Engine:
     def __init__(self) -> None:
         self._deadlines = Deadlines()
         self._site = SiteState(self._deadlines, self._touch)
+        self._computed = self._site.computed
+        #: What the latest Observation made of derived points; the next one changes it.
+        self.computed: Sequence[Reading] = self._computed
         self._watches: dict[str, Watch] = {}
         self._prints: dict[str, tuple[Any, ...]] = {}
         self._hash = ""
@@ -70,6 +74,8 @@ class Engine:
         if due is not None and due <= at:
             self._deadlines.run(at)
         if type(item) is Observation:
+            if self._computed:
+                self._computed.clear()
             if self._waiting:
                 self._reveal(item)
             self._look(self._site.apply(item), at, None)
@@ -98,10 +104,12 @@ class Engine:
                 fresh.append(watch)
             self._watches[key] = watch
         self._prints, self._hash = prints, ruleset.hash
+        known = ruleset.known
+        derived = [self._site.declare_derived(p, known, at) for p in ruleset.catalogue.points if p.formula]
         for device in ruleset.catalogue.devices:
             if device.id in self._site.devices:
                 self._site.declare_device(device, at)
-        self._site.keep_only(self._watches.values())
+        self._site.keep_only(self._watches.values(), derived)
         for key, before in old.items():
             if key not in self._watches:
                 before.close(Cause.RULE_REMOVED, at, at)

@@ -11,13 +11,12 @@ Here is its grammar; `arithmetic` checks and computes it. Nothing is ever `eval`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 from daemon.documents import format_span, parse_span
-from daemon.model import Point
 from daemon.units import measure
 
 _TOKEN = re.compile(
@@ -251,13 +250,13 @@ def references(formula: Formula) -> Iterator[str]:
             pass
 
 
-def place(formula: Formula, asset: str, points: Mapping[str, Point], kinds: Mapping[str, list[str]]) -> Formula:
+def place(formula: Formula, asset: str, points: Container[str], kinds: Mapping[str, list[str]]) -> Formula:
     """The formula with every point named in full and every sum written out.
 
     Args:
         formula: as written for `asset`.
         asset: whose points need no brackets.
-        points: all measured points, by id.
+        points: the ids of all points that a formula may look at.
         kinds: the assets of each kind.
 
     Raises:
@@ -267,7 +266,7 @@ def place(formula: Formula, asset: str, points: Mapping[str, Point], kinds: Mapp
     def named(point: str) -> str:
         full = point if "." in point else f"{asset}.{point}"
         if full not in points:
-            raise ValueError(f"there is no measured point {full!r}")
+            raise ValueError(f"there is no point {full!r}")
         return full
 
     def placed(part: Formula) -> Formula:
@@ -288,14 +287,14 @@ def place(formula: Formula, asset: str, points: Mapping[str, Point], kinds: Mapp
     return placed(formula)
 
 
-def _written_out(total: Total | Several, points: Mapping[str, Point], kinds: Mapping[str, list[str]]) -> Several:
+def _written_out(total: Total | Several, points: Container[str], kinds: Mapping[str, list[str]]) -> Several:
     if isinstance(total, Several):
         for part in total.parts:
             if part.point not in points:
-                raise ValueError(f"there is no measured point {part.point!r}")
+                raise ValueError(f"there is no point {part.point!r}")
         return total
     found = [f"{asset}.{total.name}" for asset in kinds.get(total.kind, ())]
     parts = tuple(Ref(point) for point in found if point in points)
     if not parts:
-        raise ValueError(f"no asset of kind {total.kind!r} has a measured point {total.name!r}")
+        raise ValueError(f"no asset of kind {total.kind!r} has a point {total.name!r}")
     return Several(parts)

@@ -67,7 +67,7 @@ class PointState:
         self.again = True
         self.quality = Quality.GOOD
         self.windows: dict[str, Keeper] = {}
-        #: Of a derived point: those it is computed from.
+        #: Of a derived point: all it stands on, derived ones and what those stand on among them.
         self.inputs: tuple[PointState, ...] = ()
         #: The rules on assets that look at it, in their order.
         self.watches: dict[Watch, None] = {}

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from daemon.documents import Document, Location, build, read
 from daemon.model import Asset, Catalogue, ConfigError, Device, Point
+from daemon.rules.derived import Sources
 from daemon.rules.limits import MisfitError, resolve
 from daemon.rules.overrides import overridden
 from daemon.rules.pace import TooShort, too_short
@@ -45,8 +46,8 @@ class Binding:
     #: The asset's points by name.
     points: Mapping[str, Point]
     devices: tuple[Device, ...]
-    #: Every point of the site that a device speaks, by id: what derived points are computed from.
-    measured: Mapping[str, tuple[Point, Device]]
+    #: Every point of the site: what derived points are computed from.
+    known: Sources
     #: The site's, in which calendars are read.
     zone: str
 
@@ -92,6 +93,12 @@ class Ruleset:
             raise ValueError(f"the ruleset cannot be read: {error}") from error
         return cls(catalogue, rules, {(asset, rule): change for asset, rule, change in whole["overrides"]})
 
+    @cached_property
+    def known(self) -> Sources:
+        """Every point of the site, by id, and the device that speaks it."""
+        owners = {device.id: device for device in self.catalogue.devices}
+        return {p.id: (p, None if p.formula else owners[p.device]) for p in self.catalogue.points}
+
     def rule_for(self, rule: str, asset: str) -> RuleSpec | None:
         """The rule as it holds for that asset (or device, or source); None when there is no such rule."""
         found = next((spec for spec in self.rules if spec.id == rule), None)
@@ -101,14 +108,13 @@ class Ruleset:
 
     def bindings(self) -> Iterator[Binding]:
         """Every pair of a rule and an asset that it applies to, rules in order; rules that are off bind nowhere."""
-        owners = {device.id: device for device in self.catalogue.devices}
+        known = self.known
         zone = self.catalogue.site.timezone
-        measured = {p.id: (p, owners[p.device]) for p in self.catalogue.points if not p.formula}
         for spec in self.rules:
             for subject in subjects(spec, self.catalogue) if spec.mode != "off" else ():
                 rule = overridden(spec, self.overrides.get((subject.owner, spec.id), {}))
                 if _watched(rule, subject.points, subject.devices):
-                    yield Binding(rule, subject.asset, subject.points, subject.devices, measured, zone)
+                    yield Binding(rule, subject.asset, subject.points, subject.devices, known, zone)
 
     def warnings(self) -> list[str]:
         """What is suspicious, but no fault: rules that watch nothing on this site."""

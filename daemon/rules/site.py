@@ -6,14 +6,15 @@ steps those when all readings of a message have been applied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.model import Device, Observation, Point, Quality, Reading, Reason, from_ms, to_ms
 from daemon.rules.alarm import Watch
 from daemon.rules.calendars import Calendar, CalendarState
-from daemon.rules.derived import Derived, Feed
+from daemon.rules.derived import Derived, Feed, Sources
+from daemon.rules.derived import inputs as inputs_of
 from daemon.rules.points import DeviceState, PointState, SilenceState
 from daemon.rules.timers import Deadlines
 
@@ -39,6 +40,8 @@ class SiteState:
         #: Derived points that have a new reading to take in, and whether some may have been lost or found again.
         self._moved: dict[Derived, None] = {}
         self._shaken = False
+        #: What the latest message made of derived points.
+        self.computed: list[Reading] = []
 
     # --- readings ------------------------------------------------------------------------------------------
 
@@ -85,19 +88,22 @@ class SiteState:
                 self._speak(point, touched)
             touched.update(point.watches)
         if self._moved or self._shaken:
-            self._derive()
+            self._derive(at)
         return touched
 
-    def _derive(self) -> None:
+    def _derive(self, at: datetime) -> None:
         """All readings of a message are applied: compute what stands on them. Who looks at that is touched already."""
-        moved, shaken = list(self._moved), self._shaken
-        self._moved.clear()
-        self._shaken = False
-        for derived in moved:
-            derived.learn()
-        if shaken:
+        if self._shaken:
+            self._shaken = False
             for derived in self.derived.values():
                 derived.settle()
+        moved = self._moved
+        while moved:  # one that has moved moves those that stand on it, which are deeper
+            derived = min(moved, key=_depth)
+            del moved[derived]
+            reading = derived.learn(at)
+            if reading is not None:
+                self.computed.append(reading)
 
     def _hear(self, device: DeviceState, item: Observation, touched: dict[Watch, None]) -> None:
         if item.gone:
@@ -156,7 +162,7 @@ class SiteState:
         elif point.fresh:
             point.fresh = False
             self._shaken = True
-            self._derive()
+            self._derive(due)
             self._touch(point.watches, due, seen)
 
     def _device_due(self, device: DeviceState, due: datetime, seen: datetime) -> None:
@@ -167,7 +173,7 @@ class SiteState:
             return
         touched: dict[Watch, None] = {}
         self._leave(device, touched)
-        self._derive()
+        self._derive(due)
         self._touch(touched, due, seen)
 
     def _silence_due(self, silence: SilenceState, due: datetime, seen: datetime) -> None:
@@ -211,17 +217,26 @@ class SiteState:
                 device.held.append(point)
         return point
 
-    def declare_derived(self, decl: Point, inputs: Mapping[str, PointState], at: datetime) -> Derived:
-        """A derived point; a new one when its formula or one of its inputs is another than before."""
+    def declare_derived(self, decl: Point, known: Sources, at: datetime) -> Derived:
+        """A derived point and all it stands on; a new one when its formula or an input is another than before."""
+        inputs: dict[str, PointState] = {}
+        inner: list[Derived] = []
+        for one in inputs_of(decl):
+            its, device = known[one]
+            if device is None:
+                inner.append(self.declare_derived(its, known, at))
+                inputs[one] = inner[-1].point
+            else:
+                inputs[one] = self.declare_point(its, self.declare_device(device, at), at)
         derived = self.derived.get(decl.id)
         if derived is None or derived.point.decl != decl or derived.inputs != tuple(inputs.values()):
             if derived is not None:
                 derived.point.watches.clear()
             first = next(iter(inputs.values()))
             point = self.points[decl.id] = PointState(decl, first.device, at, self._point_due)
-            derived = self.derived[decl.id] = Derived(point, inputs)
-            for one in derived.inputs:
-                one.windows[f"derived|{decl.id}"] = Feed(derived, self._moved)
+            derived = self.derived[decl.id] = Derived(point, inputs, inner)
+            for state in derived.inputs:
+                state.windows[f"derived|{decl.id}"] = Feed(derived, self._moved)
             derived.settle()
         return derived
 
@@ -247,8 +262,11 @@ class SiteState:
             self._deadlines.arm(state.timer, calendar.next_change(at))
         return state
 
-    def keep_only(self, watches: Iterable[Watch]) -> None:
-        """Drop what none of the watches looks at, and tell each point who looks at it, in order."""
+    def keep_only(self, watches: Iterable[Watch], wanted: Iterable[Derived]) -> None:
+        """Drop what none of the watches looks at, and tell each point who looks at it, in order.
+
+        `wanted` are derived points that are kept whoever looks: their values go to the time series.
+        """
         for one in self.points.values():
             one.watches.clear()
             one.again = True
@@ -263,11 +281,16 @@ class SiteState:
             for other in asked:
                 other.watches[watch] = None
             windows.update(watch.windows)
+        kept: set[str] = set()
+        for derived in wanted:
+            windows.update(derived.windows)
+            kept.update(point.decl.id for point in (derived.point, *derived.point.inputs))
         self.silences = {key: silence for key, silence in self.silences.items() if silence.watches}
         self.calendars = {key: state for key, state in self.calendars.items() if state.watches}
         sources = {id(silence.source) for silence in self.silences.values()}
-        self.points = {key: p for key, p in self.points.items() if p.watches or id(p) in sources}
-        self.derived = {key: one for key, one in self.derived.items() if self.points.get(key) is one.point}
+        self.points = {key: p for key, p in self.points.items() if p.watches or id(p) in sources or key in kept}
+        found = (one for key, one in self.derived.items() if self.points.get(key) is one.point)
+        self.derived = {one.point.decl.id: one for one in sorted(found, key=_depth)}
         for key, point in self.points.items():
             point.windows = {name: w for name, w in point.windows.items() if (key, name) in windows}
         devices = {point.device.decl.id for point in self.points.values()}
@@ -318,6 +341,10 @@ class SiteState:
                 self._deadlines.arm(silence.timer, silence.due)
         for source in self._sources():
             source.quiet = sum(silence.silent for silence in source.silences)
+
+
+def _depth(derived: Derived) -> int:
+    return derived.depth
 
 
 def usable(point: PointState, value: Any, quality: Quality) -> bool:  # noqa: ANN401  looked at here

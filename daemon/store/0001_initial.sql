@@ -6,6 +6,13 @@ CREATE TABLE journal (
   body BLOB NOT NULL
 ) STRICT;
 
+-- What the rules made of an observation's readings: values of derived points, for the time series. Empty on a site
+-- without any. Written in the transaction of its row and never by a replay.
+CREATE TABLE computed (
+  seq  INTEGER PRIMARY KEY,         -- of the journal row
+  body BLOB NOT NULL                -- as the body of an observation
+) STRICT;
+
 -- Broker deliveries contained in a commit, so that a redelivery is recognised: u16 packet id + u64 hash each.
 CREATE TABLE taken (
   id      INTEGER PRIMARY KEY,

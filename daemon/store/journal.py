@@ -212,6 +212,11 @@ class Journal:
         self.last_seq, self.last_at = seq, last_at
         return numbered
 
+    def add_computed(self, seq: int, item: Observation) -> None:
+        """Write down what the rules made of a row of this batch."""
+        body = _encode_observation(Observation(item.at, "", item.computed))
+        self._db.execute(_SQL["compute"], (seq, body))
+
     def _judged(self, seq: int, item: Input) -> Input:
         if not self.is_poison(item):
             self.survived(item)
@@ -283,7 +288,12 @@ class Journal:
 def observations(db: sqlite3.Connection, from_seq: int, to_seq: int, limit: int) -> list[tuple[int, Observation]]:
     """A piece of the backlog: observations with from_seq <= seq <= to_seq, oldest first, at most `limit`."""
     rows = db.execute(_SQL["observations"], (from_seq, to_seq, limit))
-    return [(seq, _decode_observation(from_ms(at), body)) for seq, at, body in rows]
+    return [(seq, _whole_observation(from_ms(at), body, computed)) for seq, at, body, computed in rows]
+
+
+def _whole_observation(at: datetime, body: bytes, computed: bytes | None) -> Observation:
+    found = _decode_observation(at, body)
+    return found if computed is None else found._replace(computed=_decode_observation(at, computed).readings)
 
 
 def remembered(db: sqlite3.Connection, source: str) -> tuple[str, dict[int, int]]:
@@ -303,4 +313,6 @@ def remembered(db: sqlite3.Connection, source: str) -> tuple[str, dict[int, int]
 
 def evict(db: sqlite3.Connection, up_to_seq: int, limit: int) -> int:
     """Delete the oldest rows with seq <= up_to_seq, never one that a restart needs; the number deleted."""
-    return db.execute(_SQL["evict"], (up_to_seq, limit)).rowcount
+    rows = db.execute(_SQL["evict"], (up_to_seq, limit)).rowcount
+    db.execute(_SQL["evict_computed"])
+    return rows

@@ -8,7 +8,12 @@ SELECT seq, at, kind, body FROM journal WHERE seq > ? ORDER BY seq
 
 -- name: observations
 -- A piece of the backlog, oldest first.
-SELECT seq, at, body FROM journal WHERE seq BETWEEN ? AND ? AND kind = 'o' ORDER BY seq LIMIT ?
+SELECT seq, at, journal.body, computed.body FROM journal LEFT JOIN computed USING (seq)
+WHERE seq BETWEEN ? AND ? AND kind = 'o' ORDER BY seq LIMIT ?
+
+-- name: compute
+-- Values of derived points that follow from a row.
+INSERT INTO computed (seq, body) VALUES (?, ?)
 
 -- name: last
 -- The highest sequence number known to the file.
@@ -88,3 +93,7 @@ DELETE FROM journal WHERE seq IN (
   WHERE seq <= ?1 AND seq <= (SELECT coalesce(min(seq), 0) FROM snapshot)
   ORDER BY seq LIMIT ?2
 )
+
+-- name: evict_computed
+-- What followed from rows that are gone.
+DELETE FROM computed WHERE seq < (SELECT coalesce(min(seq), 0) FROM journal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from daemon import pipeline as spine_module
 from daemon.model import Command, Input, Observation, Quality, Reason, Reload
 from daemon.pipeline import Pipeline
+from daemon.rules.derived import DerivedSpec, declare_all
 from daemon.rules.schema import Ruleset
 from daemon.store.db import connect
-from tests.spine import RULES, T0, at, process, ruleset, said, tick
+from tests.spine import CATALOGUE, RULES, T0, at, process, ruleset, said, tick
 
 LADDER = """
   - id: low
@@ -74,6 +76,18 @@ def inputs(steps: Sequence[tuple[float, str, int]], rules: Sequence[Ruleset]) ->
     return found
 
 
+def computing(one: Ruleset) -> Ruleset:
+    """The same, on a site that computes points from points and has no rule about them."""
+    formulas = {
+        ("lift-1", "heat"): ("K", "room_temp - 20 °C"),
+        ("zone-1", "upper"): ("MPa", "pressure - 0.0098 MPa/m * 8 m"),
+        ("zone-1", "odd"): ("MPa", "upper * [lift-1.heat] / 10 K"),
+    }
+    specs = {name: DerivedSpec(unit=unit, value=value) for name, (unit, value) in formulas.items()}
+    points, _ = declare_all(specs, CATALOGUE)
+    return replace(one, catalogue=replace(CATALOGUE, points=(*CATALOGUE.points, *points)))
+
+
 def late(item: Observation, seconds: int) -> Observation:
     more = {"quality": Quality.SUSPECT, "reason": Reason.LATE} if seconds > 60 else {}
     readings = [r._replace(at=r.at - timedelta(seconds=seconds), **more) for r in item.readings]  # type: ignore[arg-type]
@@ -114,7 +128,7 @@ def test_batches_kills_and_snapshots_change_no_decision(
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            rules = [ruleset(folder, text) for text in (FIRST, *OTHERS)]
+            rules = [computing(ruleset(folder, text)) for text in (FIRST, *OTHERS)]
             script = inputs(steps, rules)
             whole = begun(":memory:", rules)
             for item in script:
@@ -132,6 +146,8 @@ def test_batches_kills_and_snapshots_change_no_decision(
                     killed.restore()
 
             assert decided(killed) == decided(whole)
+            told = "SELECT seq, body FROM computed ORDER BY seq"
+            assert killed.db.execute(told).fetchall() == whole.db.execute(told).fetchall()
             counts = (
                 "SELECT (SELECT count(*) FROM alarm WHERE disposition = 'own_order'), (SELECT count(*) FROM work_order)"
             )

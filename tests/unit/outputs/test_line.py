@@ -254,6 +254,17 @@ def test_readings_of_two_assets_in_one_message_are_told_apart() -> None:
     assert [parse(line)[1]["asset"] for line in lines] == ["L1", "L2"]
 
 
+def test_computed_values_stand_beside_the_measured_ones() -> None:
+    """In the line of their asset and moment; what is computed for another asset has a line of its own."""
+    read = [reading("floor", 7.0), reading("height", 21.0), reading("sum", 28.0, asset="L2")]
+    protocol = LineProtocol(catalogue(("floor", PointKind.GAUGE)))
+
+    lines = protocol.encode(Observation(AT, "d", (read[0],), computed=(read[1], read[2])))
+
+    assert [b"floor=7.0,height=21.0 " in lines[0].text, b"sum=28.0 " in lines[1].text] == [True, True]
+    assert [line.values for line in lines] == [2, 1]
+
+
 def test_a_backlog_outlives_the_declaration_of_its_points() -> None:
     """Readings of a point or an asset that is declared no more are still written."""
     lines = written(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daemon.model import ConfigError, Point, PointKind
 from daemon.rules.counters import counted
-from daemon.rules.derived import DerivedSpec, Rise, declare
+from daemon.rules.derived import DerivedSpec, Rise, declare, declare_all
 from daemon.rules.engine import Engine
 from tests.rule_bench import Bench, make_catalogue
 
@@ -24,15 +24,20 @@ AT_ONCE = """
     r
     levels: [{level: I, when: {point: worst, below: 0.10 MPa}}]
 """
+#: A rule that looks at none of them.
+ANOTHER = """
+    r
+    levels: [{level: I, when: {point: free, above: 1 m}}]
+"""
 
 
 def derived(bench: Bench, **formulas: tuple[str, str]) -> Bench:
     """The bench with points computed for asset a1; `n` is a counter here."""
     counted = [replace(p, kind=PointKind.COUNTER) if p.name == "n" else p for p in bench.catalogue.points]
     measured = replace(bench.catalogue, points=tuple(counted))
-    points = [
-        declare(name, "a1", DerivedSpec(unit=unit, value=value), measured) for name, (unit, value) in formulas.items()
-    ]
+    specs = {("a1", name): DerivedSpec(unit=unit, value=value) for name, (unit, value) in formulas.items()}
+    points, faults = declare_all(specs, measured)
+    assert not faults
     bench.catalogue = replace(measured, points=(*measured.points, *points))
     return bench
 
@@ -198,6 +203,116 @@ def test_another_formula_is_another_point(worst: Bench) -> None:
     assert worst.each(range(3, 9), p=0.15) == []
 
 
+def computed(bench: Bench) -> list[tuple[str, float, str]]:
+    """What the latest message made of derived points."""
+    return [(r.point, r.value, f"{r.quality} {r.reason}".strip()) for r in bench.engine.computed]  # type: ignore[misc]
+
+
+def test_a_derived_point_may_stand_on_another(bench: Bench) -> None:
+    """In whatever order they are written; a rule on the upper one hears the reading of the lowest."""
+    derived(
+        bench,
+        margin=("MPa", "worst - floor"),
+        worst=("MPa", "p - 0.0098 MPa/m * 10 m"),
+        floor=("MPa", "(t - 0 °C) / 1 K * 0.01 MPa"),
+    )
+    bench.rules("""
+        r
+        levels: [{level: I, when: {point: margin, below: 0.1 MPa}, for: 20s}]
+        """)
+    bench.hear(1, p=0.5, t=10.0)
+
+    assert computed(bench) == [("a1.worst", 0.402, "good"), ("a1.floor", 0.1, "good"), ("a1.margin", 0.302, "good")]
+    assert bench.hear(2, p=0.2) == ["2 normal>pending I condition_met"]
+    assert bench.hear(5.5, p=0.2)[0] == "5.001 pending>normal I data_lost"
+
+
+def test_what_stands_on_the_unknown_is_unknown(bench: Bench) -> None:
+    """A division by zero is no value, and neither is what is computed from it; both come back together."""
+    derived(bench, share=("", "n0 / (t - 0 °C) * 1 K"), n0=("", "p / 1 MPa"), double=("", "share * 2"))
+    bench.rules("""
+        r
+        levels: [{level: I, when: {point: double, above: 1}}]
+        """)
+
+    assert bench.hear(1, p=1.0, t=1.0) == ["1 normal>active I condition_held"]
+    assert bench.hear(2, t=0.0) == ["2 active>active I data_lost?"]
+    assert computed(bench) == []
+    assert bench.hear(3, t=10.0, p=1.0) == ["3 active>cleared I recovered"]
+
+
+def test_a_ring_of_derived_points_is_told(bench: Bench) -> None:
+    """With its way around, once; what stands beside it is made all the same."""
+    specs = {
+        ("a1", name): DerivedSpec(unit="MPa", value=value)
+        for name, value in {"x": "y + p", "y": "[a1.z] * 2", "z": "x", "itself": "itself", "good": "p * 2"}.items()
+    }
+
+    points, faults = declare_all(specs, bench.catalogue)
+
+    assert [point.name for point in points] == ["good"]
+    assert sorted(faults.values()) == [
+        "it stands on itself: a1.itself -> a1.itself",
+        next(f"it stands on itself: {ring}" for ring in RINGS if f"it stands on itself: {ring}" in faults.values()),
+    ]
+
+
+RINGS = ("a1.x -> a1.y -> a1.z -> a1.x", "a1.y -> a1.z -> a1.x -> a1.y", "a1.z -> a1.x -> a1.y -> a1.z")
+
+
+def test_a_fault_is_told_where_it_is(bench: Bench) -> None:
+    """A point that stands on a wrong one is not told: it has no fault of its own."""
+    specs = {
+        ("a1", "low"): DerivedSpec(unit="m", value="p"),
+        ("a1", "upper"): DerivedSpec(unit="MPa", value="low + p"),
+        ("a1", "p"): DerivedSpec(unit="MPa", value="p"),
+        ("a1", "low_q"): DerivedSpec(unit="MPa", value="p"),
+        ("a1", "t_q"): DerivedSpec(unit="MPa", value="p"),
+    }
+
+    points, faults = declare_all(specs, bench.catalogue)
+
+    assert [point.name for point in points] == ["low_q"]
+    assert {name: what for (_, name), what in faults.items()} == {
+        "low": "the result is a pressure, but m is declared",
+        "p": "a device of 'a1' gives a point 'p' already",
+        "t_q": "'t_q': this field name is the time series' own; choose another",
+    }
+
+
+def test_a_sum_over_assets_takes_derived_points_too(tmp_path: Path) -> None:
+    """Each room's own worst pressure, and the lowest room's share of the whole."""
+    bench = Bench(tmp_path)
+    bench.catalogue = make_catalogue(assets=2)
+    specs = {(f"a{n}", "worst"): DerivedSpec(unit="MPa", value=f"p - 0.0{n} MPa") for n in (1, 2)}
+    specs["a1", "whole"] = DerivedSpec(unit="MPa", value="sum(room, worst)")
+    points, _ = declare_all(specs, bench.catalogue)
+    bench.catalogue = replace(bench.catalogue, points=(*bench.catalogue.points, *points))
+    bench.rules(ANOTHER)
+    bench.hear(1, p=0.3)
+
+    bench.hear(2, device="a2.d", p=0.3)
+
+    assert computed(bench) == [("a2.worst", 0.28, "good"), ("a1.whole", 0.57, "good")]
+
+
+def test_its_values_are_told_with_their_quality(worst: Bench) -> None:
+    """Without any rule that looks: bad readings make none, a suspect one a suspect one, a late one a late one."""
+    worst.rules(ANOTHER)
+    worst.hear(100, p=0.5)
+    good = computed(worst)
+    worst.hear(101, bad=True, p=0.5)
+    after_bad = computed(worst)
+    worst.hear(102, free=1.0)
+    after_another = computed(worst)
+    worst.hear(190, source=110, late=True, p=0.5)
+
+    assert good == [("a1.worst", 0.402, "good")]
+    assert after_bad == after_another == []
+    assert computed(worst) == [("a1.worst", 0.402, "suspect late")]
+    assert worst.engine.computed[0].at == worst.at(110)
+
+
 BUSY = (
     LOW,
     """
@@ -207,6 +322,10 @@ BUSY = (
     """
     c
     levels: [{level: III, when: {point: pace, above: 0.5}}]
+    """,
+    """
+    u
+    levels: [{level: III, when: {point: upper, below: 0.5 MPa}, for: 20s}]
     """,
 )
 STEPS = st.lists(
@@ -228,7 +347,11 @@ STEPS = st.lists(
 
 def busy(tmp_path: Path) -> Bench:
     return derived(
-        Bench(tmp_path), worst=("MPa", "p - 0.0098 MPa/m * 10 m"), pace=("", "rise(n, 4s) / 10 + (t - 30 °C) / 1 K")
+        Bench(tmp_path),
+        upper=("MPa", "worst * pace"),
+        alone=("", "pace / (pace - 20.5)"),
+        worst=("MPa", "p - 0.0098 MPa/m * 10 m"),
+        pace=("", "rise(n, 4s) / 10 + (t - 30 °C) / 1 K"),
     )
 
 
@@ -253,6 +376,7 @@ def test_a_restart_anywhere_changes_nothing(
         ticked = cut_short.tick(now)
 
         assert [*ticked, *cut_short.hear(now, bad=bad, **values)] == steady._note(steady.engine.step(said))
+        assert cut_short.engine.computed == steady.engine.computed
 
 
 @given(st.lists(st.tuples(st.integers(1, 3_600_000), st.floats(0, 1e6)), min_size=1, max_size=60))

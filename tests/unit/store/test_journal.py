@@ -163,6 +163,25 @@ def test_eviction_never_takes_what_a_restart_needs() -> None:
     assert [seq for seq, _ in observations(db, 1, 99, 100)] == list(range(11, 21))
 
 
+def test_what_was_computed_comes_along_and_goes_with_its_row() -> None:
+    """The backlog has the values of derived points beside the readings; a row that is evicted takes them along."""
+    db = connect(":memory:")
+    journal = Journal(db)
+    derived = Reading("lift-1.heat", T0, 30.0, T0, Quality.SUSPECT, Reason.INPUT)
+    for n in range(1, 4):
+        ((seq, item),) = journal.append([reading(float(n))])
+        assert isinstance(item, Observation)
+        if n != 2:
+            journal.add_computed(seq, item._replace(computed=(derived._replace(value=float(n)),)))
+    journal.snapshot(T0, "h", {"version": 1})
+
+    seen = [(seq, [r.value for r in item.computed]) for seq, item in observations(db, 1, 9, 9)]
+    assert seen == [(1, [1.0]), (2, []), (3, [3.0])]
+    assert observations(db, 1, 1, 9)[0][1].computed == (derived._replace(value=1.0),)
+    assert evict(db, 1, 9) == 1
+    assert db.execute("SELECT seq FROM computed").fetchall() == [(3,)]
+
+
 def test_time_runs_one_way_in_the_journal() -> None:
     """An input that is a little older than the one before it enters at that one's time, and replays so."""
     journal = Journal(connect(":memory:"))
