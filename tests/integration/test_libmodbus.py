@@ -12,6 +12,7 @@ import pytest
 
 from daemon.clock import SiteClock
 from daemon.model import Device, Reason
+from daemon.probe.scan import Scanner, Wanted
 from daemon.sensors.modbus import ModbusBus, ModbusConfig, ModbusTcp
 from daemon.sensors.profile import Binding, Profile, make_points
 from tests.modbus_bus import Heard, running, until
@@ -91,3 +92,19 @@ async def test_a_libmodbus_server_is_read_right(port: int) -> None:
     assert heard.values("d") == [expected] * len(heard.observations)
     rejected = [rejection for observation in heard.observations for rejection in observation.rejections]
     assert [(r.place, r.reason) for r in rejected] == [("modbus:bus:17:40", Reason.ILLEGAL_ADDRESS)]
+
+
+async def test_a_libmodbus_server_is_looked_over(port: int) -> None:
+    """The addresses that are there, to the last one, in both tables; it answers to every number, which is told."""
+    config = ModbusConfig(tcp=ModbusTcp(host="127.0.0.1", port=port), timeout=timedelta(seconds=5))
+    wanted = Wanted(units=[1, 17], spans=[(0, 60)], looks=2, every=0.0, pause=0.0)
+    scanner = Scanner(config, wanted, SiteClock(), lambda _: None)
+    await scanner.run()
+    first, twin = scanner.scan.units
+
+    assert [(found.table, found.runs, found.refused) for found in first.tables] == [
+        ("holding", [(0, 40)], [*range(40, 60)]),
+        ("input", [(0, 8)], [*range(8, 60)]),
+    ]
+    assert [first.tables[0].looks[-1][n] for n in range(len(WORDS))] == WORDS
+    assert (twin.number, twin.same_as) == (17, 1)
