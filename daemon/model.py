@@ -390,7 +390,14 @@ class OrderStatus(enum.StrEnum):
     SENT = "sent"
     ACCEPTED = "accepted"
     ARRIVED = "arrived"
+    #: A person says so; the order is `verifying` from then on.
     DONE = "done"
+    VERIFYING = "verifying"
+    #: The sensor, or a person, has found the repair good.
+    VERIFIED = "verified"
+    #: The repair did not hold: second handling.
+    REOPENED = "reopened"
+    #: A person found a false alarm.
     REJECTED = "rejected"
     CANCELLED = "cancelled"
     PARKED = "parked"

@@ -1,0 +1,289 @@
+"""The life of an order: what persons, the sensor and time make of it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from daemon.documents import build, read
+from daemon.model import Level, OrderStatus
+from daemon.settings import shipped
+from daemon.workorders.course import Act, Course
+from daemon.workorders.lifecycle import LifeCycle, on_time
+from daemon.workorders.sla import Sla
+
+SLA = build(Sla, read(shipped() / "sla" / "residential.yaml"))
+LIFE = LifeCycle(SLA, SLA.calendar_in("Asia/Shanghai"))
+T0 = datetime(2026, 11, 23, 2, tzinfo=UTC)
+MIN = timedelta(minutes=1)
+
+
+class Story:
+    """An order and what was asked for so far, told in minutes since its creation."""
+
+    def __init__(self, level: Level = Level.I, *, life: LifeCycle = LIFE, procedure: str = "") -> None:
+        self.life = life
+        self.told: list[Act] = []
+        self.course = self._note(life.begin(level, T0, procedure=procedure))
+
+    def _note(self, moved: tuple[Course, tuple[Act, ...]]) -> Course:
+        self.course, acts = moved
+        self.told += acts
+        assert Course.from_json(json.loads(json.dumps(self.course.to_json()))) == self.course
+        return self.course
+
+    def until(self, minutes: float, *, sees: bool = True) -> None:
+        at = T0 + minutes * MIN
+        while (due := self.course.next_at) is not None and due <= at:
+            self._note(self.life.run_out(self.course, due, due, sees=sees))
+
+    def ticket(self, minutes: float, status: OrderStatus) -> None:
+        self.until(minutes)
+        self._note(self.life.ticket(self.course, status, T0 + minutes * MIN, T0 + minutes * MIN))
+
+    def cleared(self, minutes: float) -> None:
+        self.until(minutes)
+        self._note(self.life.cleared(self.course, T0 + minutes * MIN, T0 + minutes * MIN))
+
+    def active(self, minutes: float, *, blind: bool = False) -> None:
+        self.until(minutes)
+        self._note(self.life.active(self.course, T0 + minutes * MIN, blind=blind))
+
+    def raised(self, minutes: float, level: Level) -> None:
+        self.until(minutes)
+        self._note(self.life.raised(self.course, level, T0 + minutes * MIN))
+
+    @property
+    def occasions(self) -> list[tuple[float, str, str]]:
+        return [((act.at - T0) / MIN, act.occasion, act.promise) for act in self.told]
+
+
+def test_accepted_in_time_nobody_is_bothered() -> None:
+    """Accepted after five minutes, on site after twenty, done, and the sensor agrees: no warning, nothing missed."""
+    story = Story()
+
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.ticket(20, OrderStatus.ARRIVED)
+    story.cleared(50)
+    story.ticket(60, OrderStatus.DONE)
+    story.until(600)
+
+    assert story.occasions == [
+        (0, "created", ""), (5, "accepted", ""), (20, "arrived", ""), (50, "recovered", ""), (60, "done", ""),
+        (75, "verified", ""),
+    ]  # fmt: skip
+    assert story.course.status is OrderStatus.VERIFIED
+    assert story.course.next_at is None
+    assert on_time(story.course) == {"respond": True, "arrive": True, "resolve": True}
+
+
+def test_overdue_warns_then_climbs_each_step_once() -> None:
+    """Nobody accepts: a warning at 10 min, missed at 15 with project manager and headquarters, headquarters at 30."""
+    story = Story()
+
+    story.until(120)
+    story.until(240)
+
+    respond = [(m, what) for m, what, promise in story.occasions if promise == "respond"]
+    assert respond == [(10, "warned"), (15, "overdue"), (30, "overdue")]
+    assert [act.to for act in story.told if act.occasion == "overdue"] == [
+        ("project_manager", "headquarters"),
+        ("headquarters",),
+    ]
+
+
+def test_what_is_noticed_late_is_told_once_and_marked() -> None:
+    """The gateway was down for two hours: the missed deadline is told, marked late, and no stale warning."""
+    story = Story()
+    at = T0 + 120 * MIN
+
+    while (due := story.course.next_at) is not None and due <= at:
+        story.course, acts = LIFE.run_out(story.course, due, at, sees=True)
+        story.told += acts
+
+    assert [(act.occasion, act.late) for act in story.told[1:]] == [("overdue", True), ("overdue", True)]
+
+
+def test_done_but_still_bad_is_reopened_one_level_up() -> None:
+    """A Level II repair that the sensor does not see within ten minutes is a second handling at Level I."""
+    story = Story(Level.II)
+
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.ticket(60, OrderStatus.DONE)
+    story.until(71)
+
+    assert story.occasions[-1] == (70, "reopened", "")
+    assert story.told[-1].to == ("supervisor",)
+    assert (story.course.status, story.course.level, story.course.rounds) == (OrderStatus.REOPENED, Level.I, 1)
+    respond = next(promise for promise in story.course.promises if promise.id == "respond")
+    assert respond.due == T0 + 85 * MIN
+
+
+def test_a_level_i_order_that_fails_twice_is_for_a_person() -> None:
+    """From Level I it climbs the chain instead; after two second handlings a person decides, told once."""
+    story = Story(Level.I)
+
+    for n in range(3):
+        story.ticket(5 + 60 * n, OrderStatus.ACCEPTED)
+        story.ticket(20 + 60 * n, OrderStatus.DONE)
+        story.until(31 + 60 * n)
+    story.until(400)
+    story.cleared(410)
+    story.until(3000)
+
+    assert [(m, what) for m, what, _ in story.occasions if what in {"reopened", "undecided", "verified"}] == [
+        (30, "reopened"),
+        (90, "reopened"),
+        (150, "undecided"),
+    ]
+    assert [act.to for act in story.told if act.occasion == "reopened"] == [
+        ("supervisor", "project_manager"),
+        ("supervisor", "project_manager", "headquarters"),
+    ]
+    assert story.course.status is OrderStatus.VERIFYING
+
+
+def test_a_relapse_while_verifying_reopens_at_once() -> None:
+    """It was clear for ten of fifteen minutes, then it came back."""
+    story = Story(Level.II)
+
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.cleared(50)
+    story.ticket(60, OrderStatus.DONE)
+    story.active(70)
+
+    assert story.occasions[-1] == (70, "reopened", "")
+
+
+def test_unknown_is_no_recovery() -> None:
+    """While data is missing nothing is verified; after the time-out a person decides, once."""
+    story = Story()
+
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.active(10, blind=True)
+    story.ticket(20, OrderStatus.DONE)
+    story.until(2000)
+
+    assert [(m, what) for m, what, promise in story.occasions if not promise][-2:] == [(20, "done"), (260, "undecided")]
+
+
+def test_clear_but_unseen_has_to_stay_clear_anew() -> None:
+    """The sensor fell silent after the all-clear: fifteen good minutes are counted from when it is seen again."""
+    story = Story()
+
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.cleared(10)
+    story.ticket(20, OrderStatus.DONE)
+    story.until(36, sees=False)
+    story.until(60)
+
+    assert story.occasions[-1] == (50, "verified", "")
+
+
+def test_what_recovered_by_itself_says_so_and_stays_open() -> None:
+    """Nobody has accepted yet: the order is not closed, and its deadline still holds."""
+    story = Story()
+
+    story.cleared(5)
+    story.until(20)
+
+    assert [what for _, what, _ in story.occasions] == ["created", "recovered", "warned", "overdue"]
+    assert story.course.status is OrderStatus.PENDING
+
+
+def test_a_false_alarm_ends_every_promise() -> None:
+    """A person rejects it: nothing is due any more, and nothing more is told."""
+    story = Story()
+
+    story.ticket(5, OrderStatus.REJECTED)
+    story.active(10)
+    story.until(2000)
+
+    assert story.occasions == [(0, "created", ""), (5, "rejected", "")]
+    assert story.course.next_at is None
+
+
+def test_old_news_does_not_move_it_back() -> None:
+    """`accepted` learnt after `done` of an earlier moment changes nothing."""
+    story = Story()
+
+    story.ticket(20, OrderStatus.DONE)
+    before = story.course
+    moved = LIFE.ticket(before, OrderStatus.ACCEPTED, T0 + 5 * MIN, T0 + 21 * MIN)
+
+    assert moved == (before, ())
+
+
+def test_a_person_may_take_it_up_again() -> None:
+    """Accepted anew after `done`: it is in hand again, with deadlines from then on."""
+    story = Story()
+
+    story.ticket(20, OrderStatus.DONE)
+    story.ticket(25, OrderStatus.ACCEPTED)
+
+    assert story.occasions[-1] == (25, "reopened", "")
+    assert story.course.rounds == 0
+
+
+def test_a_raised_level_never_gives_more_time() -> None:
+    """From II to I after ten minutes: fifteen minutes from now, which is sooner than two hours from the beginning."""
+    story = Story(Level.II)
+
+    story.raised(10, Level.I)
+
+    respond = next(promise for promise in story.course.promises if promise.id == "respond")
+    assert respond.due == T0 + 25 * MIN
+    story.raised(11, Level.I)
+    assert [what for _, what, _ in story.occasions] == ["created", "raised"]
+
+
+def test_a_late_raise_keeps_the_earlier_deadline() -> None:
+    """Five minutes before the old deadline, the new level's fifteen do not extend it."""
+    story = Story(Level.II)
+
+    story.raised(115, Level.I)
+
+    respond = next(promise for promise in story.course.promises if promise.id == "respond")
+    assert respond.due == T0 + 120 * MIN
+
+
+def test_entrapment_steps_run_beside_the_level() -> None:
+    """Calmed in time, maintainer not called: that step is missed; the report runs from the rescue."""
+    story = Story(Level.I, procedure="entrapment")
+
+    story.course, _ = LIFE.stamp(story.course, "calmed", T0 + 2 * MIN)
+    story.until(6)
+    story.ticket(7, OrderStatus.ACCEPTED)
+    story.ticket(25, OrderStatus.ARRIVED)
+    story.course, _ = LIFE.stamp(story.course, "rescued", T0 + 40 * MIN)
+    story.until(40 + 241)
+
+    missed = [(m, promise) for m, what, promise in story.occasions if what == "overdue"]
+    assert missed == [(5, "call_maintainer"), (280, "report")]
+
+
+def test_a_stamp_that_nothing_waits_for_is_refused() -> None:
+    """A misspelt stamp names those that exist."""
+    story = Story(Level.II)
+
+    with pytest.raises(ValueError, match="no stamp 'planed'; it knows planned"):
+        LIFE.stamp(story.course, "planed", T0)
+
+
+def test_parked_is_told_once() -> None:
+    """The service refused the order for good: a person is told, and the deadlines go on."""
+    story = Story()
+
+    story.ticket(1, OrderStatus.PARKED)
+    story.ticket(2, OrderStatus.PARKED)
+    story.until(16)
+
+    assert [what for _, what, _ in story.occasions] == ["created", "parked", "warned", "overdue"]
+
+
+def test_a_course_of_a_later_program_is_refused() -> None:
+    """A version that this program does not know is no course."""
+    kept = Story().course.to_json() | {"version": 2}
+
+    with pytest.raises(ValueError, match="version 2"):
+        Course.from_json(kept)
