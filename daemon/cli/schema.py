@@ -13,6 +13,7 @@ from daemon.rules.rule import RuleFile
 from daemon.sensors.codes import CodeFile
 from daemon.sensors.profile import Profile
 from daemon.settings import Gateway
+from daemon.workorders.sla import Sla
 
 MODELS: dict[str, type[BaseModel]] = {
     "gateway": Gateway,
@@ -21,6 +22,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "codes": CodeFile,
     "rules": RuleFile,
     "rule-tests": TestFile,
+    "sla": Sla,
 }
 
 

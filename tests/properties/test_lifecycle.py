@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order to a work order: nothing is asked for twice, and time in between changes nothing."""
+"""Whatever happens to a work order: nothing is asked for twice, and time in between changes nothing."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

@@ -23,7 +23,7 @@ def test_adjusted_workdays_count(day: date, works: bool) -> None:  # noqa: FBT00
 
 
 def test_workdays_over_the_national_day_week() -> None:
-    """Five workdays from the last day before the holiday end after the made-up Saturday and two days of the next week."""
+    """Five workdays from the last day before the holiday end two days after the made-up Saturday."""
     taken_in = datetime(2026, 9, 30, 2, tzinfo=UTC)
 
     due = WorkCalendar().after(taken_in, 5)
