@@ -287,13 +287,13 @@ def _hand_over(course: Course, at: datetime, before: tuple[Act, ...]) -> Moved:
 def _ring(promise: Promise, due: datetime, at: datetime) -> tuple[Promise, list[Act]]:
     """What of a promise is due by `due`: warning, missed deadline, steps up, each once."""
     acts: list[Act] = []
-    while (moment := promise.next_at) is not None and moment <= due:
+    deadline = promise.due
+    while deadline is not None and (moment := promise.next_at) is not None and moment <= due:
         late = at - moment > _NOTICED_LATE
-        assert promise.due is not None  # noqa: S101  it has a next moment
-        about = Act("", moment, promise.id, promise.title, late=late, due=promise.due)
-        if moment < promise.due:
+        about = Act("", moment, promise.id, promise.title, late=late, due=deadline)
+        if moment < deadline:
             promise = replace(promise, warned=True)
-            if not late or at < promise.due:  # a warning after the deadline is noise
+            if not late or at < deadline:  # a warning after the deadline is noise
                 acts.append(replace(about, occasion="warned"))
         elif not promise.missed:
             promise = replace(promise, missed=True)

@@ -112,7 +112,7 @@ def test_done_but_still_bad_is_reopened_one_level_up() -> None:
     story.ticket(60, OrderStatus.DONE)
     story.until(71)
 
-    assert story.occasions[-1] == (70, "reopened", "")
+    assert story.occasions[-1:] == [(70, "reopened", "")]
     assert story.told[-1].to == ("supervisor",)
     assert (story.course.status, story.course.level, story.course.rounds) == (OrderStatus.REOPENED, Level.I, 1)
     respond = next(promise for promise in story.course.promises if promise.id == "respond")
@@ -152,7 +152,7 @@ def test_a_relapse_while_verifying_reopens_at_once() -> None:
     story.ticket(60, OrderStatus.DONE)
     story.active(70)
 
-    assert story.occasions[-1] == (70, "reopened", "")
+    assert story.occasions[-1:] == [(70, "reopened", "")]
 
 
 def test_unknown_is_no_recovery() -> None:
@@ -177,7 +177,7 @@ def test_clear_but_unseen_has_to_stay_clear_anew() -> None:
     story.until(36, sees=False)
     story.until(60)
 
-    assert story.occasions[-1] == (50, "verified", "")
+    assert story.occasions[-1:] == [(50, "verified", "")]
 
 
 def test_what_recovered_by_itself_says_so_and_stays_open() -> None:
@@ -221,7 +221,7 @@ def test_a_person_may_take_it_up_again() -> None:
     story.ticket(20, OrderStatus.DONE)
     story.ticket(25, OrderStatus.ACCEPTED)
 
-    assert story.occasions[-1] == (25, "reopened", "")
+    assert story.occasions[-1:] == [(25, "reopened", "")]
     assert story.course.rounds == 0
 
 
