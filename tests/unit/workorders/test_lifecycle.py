@@ -266,8 +266,8 @@ def test_a_stamp_that_nothing_waits_for_is_refused() -> None:
     """A misspelt stamp names those that exist."""
     story = Story(Level.II)
 
-    with pytest.raises(ValueError, match="no stamp 'planed'; it knows planned"):
-        LIFE.stamp(story.course, "planed", T0)
+    with pytest.raises(ValueError, match="no stamp 'plann'; it knows planned"):
+        LIFE.stamp(story.course, "plann", T0)
 
 
 def test_parked_is_told_once() -> None:

@@ -68,7 +68,7 @@ def test_a_promise_holds_for_its_impact_only() -> None:
         ("id: respond|id: answer", "a level needs a promise with `id: respond`"),
         ("to: [supervisor]|to: [boss]", "supervisor"),
         ("warn: 5min|warn: 20min", "warns before it begins"),
-        ("since: accepted|since: acepted", "nothing sets the stamp 'acepted'"),
+        ("since: accepted|since: acc_epted", "nothing sets the stamp 'acc_epted'"),
         ("escalate:|esclate:", "did you mean 'escalate'"),
     ],
 )
