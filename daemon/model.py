@@ -203,6 +203,8 @@ class Observation(NamedTuple):
     rejections: tuple[Rejection, ...] = ()
     #: The device's last will, or itself, said that it is gone: it no longer counts as alive from here on.
     gone: bool = False
+    #: The broker had kept the message: it tells what was said last, and not that anybody speaks now.
+    retained: bool = False
     #: Values of derived points that follow from the readings: added by the spine, for the time series alone.
     computed: tuple[Reading, ...] = ()
 

@@ -97,6 +97,7 @@ class Bench:
         bad: bool = False,
         device: str = "a1.d",
         gone: bool = False,
+        retained: bool = False,
         **values: float | str,
     ) -> Observation:
         received = self.at(at)
@@ -107,7 +108,7 @@ class Bench:
         readings = tuple(
             Reading(f"{asset}.{name}", moment, value, received, quality, reason) for name, value in values.items()
         )
-        return Observation(received, device, readings, gone=gone)
+        return Observation(received, device, readings, gone=gone, retained=retained)
 
     def hear(self, at: float, **more: Any) -> list[str]:  # noqa: ANN401  passed on
         return self._note(self.engine.step(self.message(at, **more)))

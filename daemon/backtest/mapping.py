@@ -169,12 +169,16 @@ def heard_only(catalogue: Catalogue, heard: Iterable[str]) -> Catalogue:
 
     Rules on silence would otherwise take for dead what was never recorded.
     """
-    kept = set(heard)
-    points = tuple(p for p in catalogue.points if (kept.issuperset(inputs(p)) if p.formula else p.id in kept))
+    kept = {point.id for point in catalogue.points if not point.formula}.intersection(heard)
+    points: list[Point] = []
+    for point in catalogue.points:  # a derived one stands behind those it stands on
+        if kept.issuperset(inputs(point)) if point.formula else point.id in kept:
+            kept.add(point.id)
+            points.append(point)
     devices = {point.device for point in points}
     return Catalogue(
         catalogue.site,
         catalogue.assets,
         tuple(device for device in catalogue.devices if device.id in devices),
-        points,
+        tuple(points),
     )

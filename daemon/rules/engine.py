@@ -37,7 +37,7 @@ from daemon.rules.site import SiteState, usable
 from daemon.rules.timers import Deadlines
 
 P = ParamSpec("P")
-_VERSION = 3
+_VERSION = 4
 _MS = timedelta(milliseconds=1)
 _NOTHING: Sequence[Transition] = ()
 
@@ -76,7 +76,7 @@ class Engine:
         if type(item) is Observation:
             if self._computed:
                 self._computed.clear()
-            if self._waiting:
+            if self._waiting and not item.retained:
                 self._reveal(item)
             self._look(self._site.apply(item), at, None)
         if not self._out:

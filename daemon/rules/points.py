@@ -94,13 +94,15 @@ class PointState:
 class DeviceState:
     """Whether a device is alive."""
 
-    __slots__ = ("alive", "decl", "heard", "held", "quiet", "silences", "timer")
+    __slots__ = ("alive", "decl", "gone", "heard", "held", "quiet", "silences", "timer")
 
     def __init__(self, decl: Device, since: datetime, fire: Callable[[DeviceState, datetime, datetime], None]) -> None:
         self.decl = decl
         #: Site time at which anything last came from it; before that, the time from which it is awaited.
         self.heard = since
         self.alive = False
+        #: It has said so itself, or its last will.
+        self.gone = False
         #: Its points that hold their state while it is alive.
         self.held: list[PointState] = []
         self.silences: list[SilenceState] = []

@@ -53,6 +53,8 @@ class SiteState:
         device = self.devices.get(item.device)
         if device is not None:
             self._hear(device, item, touched)
+        if item.retained:
+            return self._recall(item, device, touched)
         points = self.points
         for reading in item.readings:
             point = points.get(reading[0])
@@ -91,6 +93,39 @@ class SiteState:
             self._derive(at)
         return touched
 
+    def _recall(self, item: Observation, device: DeviceState | None, touched: dict[Watch, None]) -> dict[Watch, None]:
+        """Take in what was said some time ago: nobody counts as heard by it.
+
+        A state is adopted; it holds as long as its device may still be taken to be there. A point that promises an
+        interval is believed only if the message tells when it was measured, and only for the rest of that interval.
+        """
+        if device is not None and not device.alive and not device.gone and item.at < device.lost_at:
+            self._revive(device, touched)  # it has been silent for less than it may
+        for reading in item.readings:
+            point = self.points.get(reading.point)
+            at = reading_moment(reading)
+            if point is None or at < point.at or (point.fresh and reading.value == point.value):
+                continue  # it is known already
+            if not usable(point, reading.value, reading.quality):
+                self._odd(point, at, touched)
+                continue
+            if point.fresh_for is not None and (reading.reason is LATE or item.at - at > point.fresh_for):
+                continue
+            point.at, point.quality, point.late = at, reading.quality, reading.reason is LATE
+            point.value = float(reading.value) if point.numeric else reading.value
+            point.known = point.again = True
+            if point.fresh_for is None:
+                point.received, point.fresh = item.at, point.device.alive
+            else:
+                point.received, point.fresh = max(point.received, at), True
+                self._deadlines.arm(point.timer, point.lost_at)
+            for window in point.windows.values():
+                window.push(to_ms(at), point.value)
+            touched.update(point.watches)
+        if self._moved or self._shaken:
+            self._derive(item.at)
+        return touched
+
     def _derive(self, at: datetime) -> None:
         """All readings of a message are applied: compute what stands on them. Who looks at that is touched already."""
         if self._shaken:
@@ -107,9 +142,13 @@ class SiteState:
 
     def _hear(self, device: DeviceState, item: Observation, touched: dict[Watch, None]) -> None:
         if item.gone:
+            device.gone = True
             self._leave(device, touched)
             return
+        if item.retained:
+            return
         device.heard = item.at
+        device.gone = False
         if not device.alive:
             self._revive(device, touched)
         if device.quiet:
@@ -128,7 +167,7 @@ class SiteState:
         if point.fresh_for is not None:
             self._deadlines.arm(point.timer, point.lost_at)
         elif not point.device.alive:
-            point.device.heard = at
+            point.device.heard, point.device.gone = at, False
             self._revive(point.device, touched)
 
     def _revive(self, device: DeviceState, touched: dict[Watch, None]) -> None:
@@ -312,7 +351,7 @@ class SiteState:
         """Everything that `load` needs, as JSON values."""
         return {
             "points": {key: _save_point(point) for key, point in self.points.items()},
-            "devices": {key: [to_ms(device.heard), device.alive] for key, device in self.devices.items()},
+            "devices": {key: [to_ms(device.heard), device.alive, device.gone] for key, device in self.devices.items()},
             "calendars": {
                 key: [state.inside, to_ms(state.timer.due)] for key, state in self.calendars.items() if state.timer.due
             },
@@ -321,9 +360,9 @@ class SiteState:
 
     def load(self, saved: dict[str, Any]) -> None:
         """Become what was saved of the same declarations."""
-        for key, (heard, alive) in saved["devices"].items():
+        for key, (heard, alive, gone) in saved["devices"].items():
             device = self.devices[key]
-            device.heard, device.alive = from_ms(heard), alive
+            device.heard, device.alive, device.gone = from_ms(heard), alive, gone
             if alive:
                 self._deadlines.arm(device.timer, device.lost_at)
         for key, values in saved["points"].items():

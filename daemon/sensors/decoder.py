@@ -74,6 +74,10 @@ class Decoder:
 
         That is a retained sign of life, and a message of many devices that the profile says does not count.
         """
+        found = self._decode(topic, payload, received_at, retained=retained)
+        return [observation._replace(retained=True) for observation in found] if retained else found
+
+    def _decode(self, topic: str, payload: bytes, received_at: datetime, *, retained: bool) -> list[Observation]:
         route = self._known.get(topic)
         if route is None:
             if topic in self._routes.presence:

@@ -74,7 +74,7 @@ def encode(item: Input) -> tuple[str, bytes]:
 def _encode_observation(item: Observation) -> bytes:
     readings = item.readings
     if not readings:
-        return orjson.dumps({"d": item.device, "g": True} if item.gone else {"d": item.device})
+        return orjson.dumps({"d": item.device, **_flags(item)})
     at = readings[0].at
     values = {point: value for point, t, value, _, q, _ in readings if q is _GOOD and (t is at or t == at)}
     document: dict[str, Any] = {"d": item.device, "t": to_ms(at), "v": values}
@@ -84,9 +84,13 @@ def _encode_observation(item: Observation) -> bytes:
             for r in readings
             if not (r.quality is _GOOD and r.at == at)
         ]
-    if item.gone:
-        document["g"] = True
+    if item.gone or item.retained:
+        document |= _flags(item)
     return orjson.dumps(document)
+
+
+def _flags(item: Observation) -> dict[str, bool]:
+    return {key: True for key, flag in (("g", item.gone), ("k", item.retained)) if flag}
 
 
 def decode(at_ms: int, kind: str, body: bytes) -> Input:
@@ -118,7 +122,7 @@ def _decode_observation(at: datetime, body: bytes) -> Observation:
     for point, ms, value, quality, reason in document.get("r", ()):
         number = math.nan if value is None else value  # JSON has no word for it
         readings.append(Reading(point, from_ms(ms), number, at, Quality(quality), Reason(reason)))
-    return Observation(at, document["d"], tuple(readings), gone="g" in document)
+    return Observation(at, document["d"], tuple(readings), gone="g" in document, retained="k" in document)
 
 
 def fingerprint(item: Input) -> int:

@@ -105,7 +105,7 @@ _VALUE = st.one_of(*(st.tuples(st.just(name), st.sampled_from(values)) for name,
 _SCENE = st.builds(
     Scene,
     st.sampled_from(_STEPS),
-    st.sampled_from(["message"] * 12 + ["tick", "reload", "gone"]),
+    st.sampled_from(["message"] * 12 + ["tick", "reload", "gone", "kept"]),
     st.sampled_from(["a1.d", "a1.d", "a2.d"]),
     st.lists(_VALUE, max_size=4, unique_by=lambda pair: pair[0]).map(tuple),
     st.sampled_from([0.0] * 8 + [0.001, 1.0, 3.0, 5.0, 20.0, 90.0, -2.0]),
@@ -131,12 +131,12 @@ def expand(script: Script) -> list[Input]:
             inputs.append(_bench.message(now, device=scene.device, gone=True))
         else:
             age, values = scene.age, dict[str, Any](scene.values)
+            kept = scene.kind == "kept"
             for n in range(scene.more + 1):
                 now += 1.0 if n else 0.0
                 source, late = now - age, age > 60
-                inputs.append(
-                    _bench.message(now, source=source, late=late, bad=scene.bad, device=scene.device, **values)
-                )
+                message = _bench.message(now, source=source, late=late, bad=scene.bad, device=scene.device, **values)
+                inputs.append(message._replace(retained=kept))
     return inputs
 
 

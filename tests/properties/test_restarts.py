@@ -41,7 +41,9 @@ OTHERS = (
 STEPS = st.lists(
     st.tuples(
         st.sampled_from([0, 0.001, 1, 9, 10, 10, 11, 30, 31, 61]),
-        st.sampled_from(["hot", "cool", "open", "closed", "full", "low", "empty", "tick", "gone", "reload", "ack"]),
+        st.sampled_from(
+            ["hot", "cool", "open", "closed", "full", "low", "empty", "kept", "tick", "gone", "reload", "ack"]
+        ),
         st.sampled_from([0, 0, 0, 5, 300]),
     ),
     max_size=60,
@@ -71,6 +73,10 @@ def inputs(steps: Sequence[tuple[float, str, int]], rules: Sequence[Ruleset]) ->
                 found.append(Reload(at(seconds), rules[n % len(rules)].hash))
             case "ack":
                 found.append(Command(at(seconds), "acknowledge", "1", "wang", "seen"))
+            case "kept":
+                found.append(
+                    late(said(seconds, "lift-1", safety_chain="open", room_temp=50.0), behind)._replace(retained=True)
+                )
             case _:
                 found.append(late(said(seconds, SAYS[what][0], **SAYS[what][1]), behind))  # type: ignore[arg-type]
     return found

@@ -136,6 +136,62 @@ def test_a_silent_device_is_gone_after_its_time(bench: Bench) -> None:
     ]
 
 
+KEPT = """
+    r
+    levels: [{level: I, when: {point: chain, equals: open}}]
+    """
+DEAD = """
+    dead
+    levels: [{level: III, when: {stale: {after: 20s, devices: all}}}]
+    """
+
+
+def test_what_a_broker_had_kept_is_no_sign_of_life(bench: Bench) -> None:
+    """The silence goes on over it, however often it comes; the device's own word ends it."""
+    bench.rules(DEAD)
+    bench.hear(1)
+
+    assert bench.each(range(5, 31, 5), retained=True, chain="open", p=0.5) == []
+    assert bench.each([31, 32, 40], retained=True, chain="closed", free=1.0) == [
+        "dead 31 normal>active III condition_held"
+    ]
+    assert bench.hear(41) == ["dead 41 active>cleared III recovered"]
+
+
+def test_a_kept_state_is_adopted_while_its_device_may_be_there(bench: Bench) -> None:
+    """Nobody has spoken yet: it may be silent for 30 s from the start on, and no longer."""
+    bench.rules(KEPT)
+
+    assert bench.hear(5, retained=True, late=True, chain="open") == ["5 normal>active I condition_held late"]
+    assert bench.hear(10, retained=True, late=True, chain="open") == []
+    assert bench.tick(31) == ["30.001 active>active I data_lost? late"]
+    assert bench.hear(40, retained=True, late=True, chain="closed") == []
+    assert bench.hear(41) == ["41 active>cleared I recovered"]
+
+
+def test_a_kept_state_of_a_device_that_is_gone_waits(bench: Bench) -> None:
+    """Its last will may come before or after; its own next word makes the state count."""
+    bench.rules(KEPT)
+    bench.hear(1, gone=True)
+
+    assert bench.hear(2, retained=True, chain="open") == []
+    assert bench.hear(3) == ["3 normal>active I condition_held"]
+
+
+def test_a_kept_gauge_is_believed_for_the_rest_of_its_interval(bench: Bench) -> None:
+    """With its own time, for three intervals after it; without one (late), or an old one, it tells nothing."""
+    bench.rules("""
+        r
+        levels: [{level: I, when: {point: p, below: 0.1 MPa}}]
+        """)
+    old = bench.hear(10, source=6.9, retained=True, p=0.0) + bench.hear(10, late=True, retained=True, p=0.0)
+
+    assert old == []
+    assert bench.hear(11, source=9, retained=True, p=0.0) == ["11 normal>active I condition_held"]
+    assert bench.tick(13) == ["12.001 active>active I data_lost?"]
+    assert bench.hear(14, retained=True, late=True, p=0.5) == []
+
+
 def test_an_older_reading_rewinds_nothing(bench: Bench) -> None:
     """What a broker kept from yesterday does not undo what is known today; of the same millisecond the later counts."""
     bench.rules(CHAIN)

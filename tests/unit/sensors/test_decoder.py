@@ -246,7 +246,7 @@ def test_retained_is_not_fresh() -> None:
         (b"true", False, [Observation(NOW, "B1-dev", ())]),
         (b"true", True, []),
         (b"false", False, [Observation(NOW, "B1-dev", (), gone=True)]),
-        (b"false", True, [Observation(NOW, "B1-dev", (), gone=True)]),
+        (b"false", True, [Observation(NOW, "B1-dev", (), gone=True, retained=True)]),
     ],
 )
 def test_presence_is_a_sign_of_life_or_of_its_end(payload: bytes, retained: bool, expected: list[Observation]) -> None:  # noqa: FBT001
