@@ -6,7 +6,7 @@ field names its table, and no table is ever a default.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -57,6 +57,28 @@ class CodeTable(Strict):
     def labels(self) -> dict[str, str]:
         """Code to label, the most important first."""
         return {code: meaning.label for code, meaning in self.codes.items()}
+
+
+def find_table(name: str, tables: Mapping[str, CodeTable]) -> CodeTable:
+    """The table of that name.
+
+    Raises:
+        ValueError: there is none, with those there are.
+    """
+    if name not in tables:
+        raise ValueError(f"no code table is named {name!r}; known: {', '.join(sorted(tables)) or 'none'}")
+    return tables[name]
+
+
+def check_member(label: object, table: CodeTable) -> None:
+    """See that the label asked for can come out of the table.
+
+    Raises:
+        ValueError: it is none of its labels, with those there are.
+    """
+    if label not in table.labels.values():
+        known = ", ".join(dict.fromkeys(table.labels.values()))
+        raise ValueError(f"{label!r} is no label of the code table; known: {known}")
 
 
 class CodeFile(CodeTable):

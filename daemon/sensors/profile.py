@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from daemon.documents import Document, Span, Strict, build, read
 from daemon.model import ConfigError, Device, Point, PointKind
-from daemon.sensors.codes import CodeTable, Words, load_tables
+from daemon.sensors.codes import CodeTable, Words, check_member, find_table, load_tables
 from daemon.sensors.loop import Loop
 from daemon.sensors.messages import MqttPart
 from daemon.sensors.payload import NAMED, JsonField
@@ -89,13 +89,29 @@ class PointSpec(Strict):
                 "stuck_after is shorter than two intervals; a line takes more readings, write a longer span"
             )
 
+    def worded(self, limits: PointLimits, tables: Mapping[str, CodeTable]) -> Self:
+        """The same with a device's own polarity or code table.
+
+        Raises:
+            ValueError: they do not fit the point.
+        """
+        wording = {name: getattr(limits, name) for name in _WORDING if name in limits.model_fields_set}
+        if not wording:
+            return self
+        try:
+            return self.model_copy(update=_reworded(self, wording, tables))
+        except ValidationError as error:
+            raise ValueError(
+                "; ".join(found["msg"].removeprefix("Value error, ") for found in error.errors())
+            ) from error
+
     def limited(self, limits: PointLimits) -> Self:
         """The same with a device's own limits.
 
         Raises:
             ValueError: they do not fit the point.
         """
-        spec = self.model_copy(update={name: getattr(limits, name) for name in limits.model_fields_set})
+        spec = self.model_copy(update={n: getattr(limits, n) for n in limits.model_fields_set if n not in _WORDING})
         if spec.range is not None and (spec.kind is not PointKind.GAUGE and spec.kind is not PointKind.COUNTER):
             raise ValueError(f"a {spec.kind} point has labels and no range")
         spec._check_limits()  # noqa: SLF001  a copy of ourselves
@@ -125,6 +141,10 @@ class PointLimits(Strict):
     spike: str | float | None = None
     loop: Loop | None = None
     rollover: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    #: Another code table than the profile's, by name or written here: JSON only.
+    codes: str | CodeTable | None = None
+    #: Raw value to label, in place of the profile's: a box of the other polarity.
+    map: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("range")
     @classmethod
@@ -132,6 +152,29 @@ class PointLimits(Strict):
         if ends is not None and ends[0] > ends[1]:
             raise ValueError(f"the range {list(ends)} is upside down; write [low, high]")
         return ends
+
+
+#: What of a device's own limits says how a value is read.
+_WORDING = ("codes", "map")
+
+
+def _reworded(spec: PointSpec, wording: dict[str, Any], tables: Mapping[str, CodeTable]) -> dict[str, Any]:
+    """The point's field, read anew with other words."""
+    if spec.kind not in (PointKind.STATE, PointKind.CODE):
+        raise ValueError(f"a {spec.kind} point has numbers; codes and map are for a state or a code")
+    if spec.register_field is not None:
+        if "codes" in wording:
+            raise ValueError("code tables are for JSON; a register has a map")
+        written = spec.register_field.model_dump(exclude_unset=True) | wording
+        return {"register_field": RegisterField.model_validate(written)}
+    assert spec.json_field is not None  # noqa: S101  a point has one of the two
+    written = spec.json_field.model_dump(by_alias=True, exclude_unset=True) | wording
+    if "codes" in wording and isinstance(wording["codes"], str):
+        written["codes"] = find_table(wording["codes"], tables)
+    field = JsonField.model_validate(written)
+    if isinstance(field.codes, CodeTable) and field.contains is not None:
+        check_member(field.contains, field.codes)
+    return {"json_field": field}
 
 
 class ModbusPart(Strict):
@@ -159,6 +202,8 @@ class Profile(Strict):
     mqtt: MqttPart | None = None
     modbus: ModbusPart | None = None
     points: dict[str, PointSpec] = Field(min_length=1)
+    #: The tables beside the profiles, of which a device may name another one.
+    _tables: Mapping[str, CodeTable] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_wire(self) -> Self:
@@ -196,7 +241,7 @@ class Profile(Strict):
             if name not in points:
                 raise ValueError(f"the profile {self.profile!r} has no point {name!r}; known: {', '.join(points)}")
             try:
-                points[name] = points[name].limited(own)
+                points[name] = points[name].worded(own, self._tables).limited(own)
             except ValueError as error:
                 raise ValueError(f"point {name!r}: {error}") from error
         found = self.model_copy(update={"points": points})
@@ -307,18 +352,18 @@ def with_tables(profile: Profile, document: Document, tables: Mapping[str, CodeT
         if field is None or field.codes is None:
             continue
         place = ("points", name, "json")
-        table = tables.get(field.codes) if isinstance(field.codes, str) else field.codes
-        if table is None:
-            known = ", ".join(sorted(tables)) or "none"
-            faults.append(
-                f"{document.place((*place, 'codes'))}: no code table is named {field.codes!r}; known: {known}"
-            )
-        elif field.contains is not None and field.contains not in table.labels.values():
-            known = ", ".join(dict.fromkeys(table.labels.values()))
-            what = f"{field.contains!r} is no label of the code table; known: {known}"
-            faults.append(f"{document.place((*place, 'contains'))}: {what}")
+        key = "codes"
+        try:
+            table = find_table(field.codes, tables) if isinstance(field.codes, str) else field.codes
+            key = "contains"
+            if field.contains is not None:
+                check_member(field.contains, table)
+        except ValueError as error:
+            faults.append(f"{document.place((*place, key))}: {error}")
         else:
             points[name] = spec.model_copy(update={"json_field": field.model_copy(update={"codes": table})})
     if faults:
         raise ConfigError(faults)
-    return profile.model_copy(update={"points": {**profile.points, **points}})
+    found = profile.model_copy(update={"points": {**profile.points, **points}})
+    found._tables = tables  # noqa: SLF001  a copy of ourselves
+    return found

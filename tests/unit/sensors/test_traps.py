@@ -11,7 +11,7 @@ from daemon.documents import build, parse
 from daemon.model import ConfigError, Quality, Reason
 from daemon.sensors.codes import load_tables
 from daemon.sensors.decoder import Decoder
-from daemon.sensors.profile import Profile, load_profiles, with_tables
+from daemon.sensors.profile import PointLimits, Profile, load_profiles, with_tables
 from tests.decoding import HEAD, NOW, NOW_MS, decoder, faults, hear, readings, values
 
 SHIPPED = Path(__file__).parents[3] / "config" / "profiles"
@@ -80,6 +80,43 @@ def test_polarity_differs_by_vendor() -> None:
 
     assert values(hear(by, "elevators/a/info", message)) == [{"A.in_zone": "no"}]
     assert values(hear(by, "elevators/b/info", message)) == [{"B.in_zone": "yes"}]
+
+
+def test_one_device_may_have_the_other_polarity_or_table() -> None:
+    """`assets.yaml` turns a map round, or names another table, for this very box; what does not fit is told."""
+    model = PROFILES["lift-gb24476-json"]
+    own = {"in_zone": {"map": {"0": "yes", "1": "no"}}, "fault": {"codes": "retrofit-box"}}
+    by = decoder(("D", model.limited({k: PointLimits.model_validate(v) for k, v in own.items()}), {"lift": "L1"}))
+
+    (found,) = values(hear(by, "elevators/L1/info", {"type": "info", "data": {"inposition": 0, "fault": [1]}}))
+
+    assert (found["D.in_zone"], found["D.fault"], found["D.safety_chain"]) == ("yes", "overtravel_top", "open")
+
+
+@pytest.mark.parametrize(
+    ("point", "own", "fault"),
+    [
+        ("fault", {"codes": "gb24476"}, "no code table is named 'gb24476'; known: four-digit, gb24476-2017"),
+        ("alarm_button", {"codes": "retrofit-box"}, "'alarm_button' is no label of the code table"),
+        ("fault", {"map": {"0": "fine"}}, "a field has a code table, or map and labels"),
+        ("floor", {"map": {"0": "ground"}}, "a gauge point has numbers"),
+    ],
+)
+def test_a_devices_own_words_must_fit_its_point(point: str, own: dict[str, object], fault: str) -> None:
+    """A table that cannot give the label asked for would say "no" for ever."""
+    with pytest.raises(ValueError, match=fault):
+        PROFILES["lift-gb24476-json"].limited({point: PointLimits.model_validate(own)})
+
+
+def test_a_registers_own_polarity() -> None:
+    """A relay module wired the other way round."""
+    turned = PROFILES["lift-box-modbus"].limited({"door": PointLimits(map={"0": "open", "1": "closed"})})
+
+    field = turned.points["door"].register_field
+    assert field is not None
+    assert (field.bit, field.map) == (11, {0: "open", 1: "closed"})
+    with pytest.raises(ValueError, match="code tables are for JSON"):
+        turned.limited({"door": PointLimits(codes="retrofit-box")})
 
 
 def test_mode_and_fault_of_one_message_come_together() -> None:
