@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from daemon.model import Level, Transition
 from daemon.rules.alarm import Watch
 from daemon.rules.calendars import Calendar, CalendarSpec, CalendarState
-from daemon.rules.compiled import Compiled
+from daemon.rules.compiled import Compiled, K
 from daemon.rules.conditions import compile_condition
 from daemon.rules.derived import stands_on
 from daemon.rules.points import DeviceState, Keeper, PointState, SilenceState
@@ -110,6 +110,7 @@ class _AssetScope:
 
     def __init__(self, binding: Binding, site: SiteState, at: datetime) -> None:
         self.owner = f"{binding.rule.id}|{binding.asset.id}"
+        self.zone = binding.zone
         self.windows: list[tuple[str, str]] = []
         self._binding = binding
         self._site = site
@@ -141,6 +142,9 @@ class _AssetScope:
         found = self._window(point, key, make)
         assert isinstance(found, Swing)  # noqa: S101  the key names its kind
         return found
+
+    def keeper(self, point: PointState, key: str, make: Callable[[str], K]) -> K:
+        return cast("K", self._window(point, key, make))  # the key names its kind
 
     def _window(self, point: PointState, key: str, make: Callable[[str], Keeper]) -> Keeper:
         found = point.windows.get(key)

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from daemon.model import Observed
 from daemon.rules.calendars import CalendarSpec, CalendarState
-from daemon.rules.points import DeviceState, PointState, SilenceState
+from daemon.rules.points import DeviceState, Keeper, PointState, SilenceState
 from daemon.rules.window import Swing, Window
 
 Test = Callable[[], bool | None]
 #: Limits made by arithmetic (80 % of 0.3) are met by what prints the same.
 SLACK = 1e-9
+
+
+K = TypeVar("K", bound=Keeper)
+
+
+class Reference(Protocol):
+    """What a value is compared with, when that is its own past: it stands still while the alarm is not normal."""
+
+    frozen: bool
+
+    def freeze(self) -> None:
+        """Learn nothing from now on."""
+        ...
+
+    def resume(self) -> None:
+        """Go on learning."""
+        ...
 
 
 class Compiled(NamedTuple):
@@ -25,7 +42,7 @@ class Compiled(NamedTuple):
     points: tuple[PointState, ...] = ()
     silences: tuple[SilenceState, ...] = ()
     #: Windows that a value is compared with: they stand still while the alarm is not normal.
-    references: tuple[Window, ...] = ()
+    references: tuple[Reference, ...] = ()
     calendars: tuple[CalendarState, ...] = ()
 
 
@@ -48,12 +65,21 @@ class Scope(Protocol):
         """The point's swing of that key, made when there is none yet."""
         ...
 
+    def keeper(self, point: PointState, key: str, make: Callable[[str], K]) -> K:
+        """What is kept of the point under that key, made when there is nothing yet."""
+        ...
+
     def silence(self, source: PointState | DeviceState, after: timedelta) -> SilenceState:
         """Whether that source has been silent for so long."""
         ...
 
     def calendar(self, spec: CalendarSpec) -> CalendarState:
         """Whether it is inside, by the site's clocks."""
+        ...
+
+    @property
+    def zone(self) -> str:
+        """Of the site's clocks."""
         ...
 
     @property

@@ -10,15 +10,29 @@ from collections.abc import Callable
 
 from daemon.documents import format_span
 from daemon.model import Observed, Quality
+from daemon.rules.baseline import compile_deviation
 from daemon.rules.calendars import CLOCK, INSIDE, OUTSIDE
 from daemon.rules.compiled import Compiled, Scope, Test
+from daemon.rules.forecast import compile_forecast
 from daemon.rules.points import DeviceState, SilenceState
-from daemon.rules.predicates import AllOf, AnyOf, Compare, Condition, NotOf, Stale, StateIs, Swing, TimeIs
+from daemon.rules.predicates import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Condition,
+    Deviation,
+    Forecast,
+    NotOf,
+    Stale,
+    StateIs,
+    Swing,
+    TimeIs,
+)
 from daemon.rules.thresholds import compile_state, compile_threshold
 from daemon.rules.windowed import compile_swing, compile_window
 
 
-def compile_condition(spec: Condition, scope: Scope) -> Compiled:  # noqa: PLR0911  one line a shape
+def compile_condition(spec: Condition, scope: Scope) -> Compiled:  # noqa: C901, PLR0911  one line a shape
     """Bind a condition that fits (see `limits.resolve`) to the points of `scope`."""
     match spec:
         case AllOf():
@@ -36,6 +50,10 @@ def compile_condition(spec: Condition, scope: Scope) -> Compiled:  # noqa: PLR09
             return compile_state(spec, scope)
         case Swing():
             return compile_swing(spec, scope)
+        case Deviation():
+            return compile_deviation(spec, scope)
+        case Forecast():
+            return compile_forecast(spec, scope)
         case Compare():
             return compile_threshold(spec, scope) if spec.over is None else compile_window(spec, scope)
 

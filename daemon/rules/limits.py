@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from daemon.documents import format_span
 from daemon.model import Point, PointKind
-from daemon.rules.predicates import Compare, Leaf, Limit, Stale, StateIs, Swing, TimeIs
+from daemon.rules.predicates import (
+    MAD,
+    MEASURES,
+    SD,
+    Compare,
+    Deviation,
+    Forecast,
+    Leaf,
+    Limit,
+    Stale,
+    StateIs,
+    Swing,
+    TimeIs,
+)
 from daemon.units import convert, parse
 
 #: Of a window, when the rule does not say: short losses are bridged, long ones are not.
@@ -33,7 +47,7 @@ class Limits(NamedTuple):
     coverage: float = _COVERAGE
 
 
-def resolve(leaf: Leaf, point: Point | None) -> Limits:
+def resolve(leaf: Leaf, point: Point | None) -> Limits:  # noqa: PLR0911  one line a shape
     """Turn the limits of `leaf` into the unit of `point`.
 
     Raises:
@@ -50,6 +64,10 @@ def resolve(leaf: Leaf, point: Point | None) -> Limits:
             return _labels(leaf, point)
         case Swing():
             return _swing(leaf, point)
+        case Deviation():
+            return deviation_limits(leaf, point).limits
+        case Forecast():
+            return _forecast(leaf, point)
         case Compare():
             return _compare(leaf, point)
 
@@ -84,13 +102,17 @@ def _compare(leaf: Compare, point: Point | None) -> Limits:
     if leaf.over is not None:
         window = f"{leaf.take or leaf.of} over {format_span(leaf.over)}"
         says = f"{window} {says}" if leaf.take else f"{says} of {window}"
+    return Limits(low, high, says, _coverage(leaf))
+
+
+def _coverage(leaf: Compare) -> float:
     coverage = _COVERAGE if leaf.coverage is None else _number(leaf.coverage, "%", "coverage") / 100
     if not 0 < coverage <= 1:
         raise MisfitError("coverage must be more than 0 % and at most 100 %", "coverage")
-    return Limits(low, high, says, coverage)
+    return coverage
 
 
-def _unit(leaf: Compare | Swing, point: Point | None, word: str) -> str:
+def _unit(leaf: Compare | Swing | Forecast, point: Point | None, word: str) -> str:
     if point is None:
         return ""
     if point.kind in (PointKind.STATE, PointKind.CODE):
@@ -103,3 +125,57 @@ def _number(written: Limit | None, unit: str, word: str, *, difference: bool = F
         return convert(parse(written), unit, difference=difference)
     except ValueError as error:
         raise MisfitError(str(error), word) from error
+
+
+class Apart(NamedTuple):
+    """How far from a baseline is too far."""
+
+    #: The ends in `measure`.
+    limits: Limits
+    #: sd, mad, x or %, or empty for a distance in the point's unit.
+    measure: str
+    #: median or mean
+    of: str
+
+
+def deviation_limits(leaf: Deviation, point: Point | None) -> Apart:
+    """What of a baseline to compare with, and how far from it is too far.
+
+    Raises:
+        MisfitError: the question makes no sense for the point, or a unit does not fit.
+    """
+    word = leaf.comparator
+    written: str | tuple[str, str] = getattr(leaf, word)
+    unit = _unit(leaf, point, word)
+    ends = written if isinstance(written, tuple) else (written, written)
+    (low, measure), (high, other) = (_apart(end, unit, word) for end in ends)
+    if measure != other:
+        raise MisfitError(f"{ends[0]} and {ends[1]} are measured differently; write both ends in the same way", word)
+    if low > high:
+        raise MisfitError(f"{ends[0]} is more than {ends[1]}; write the lower end first", word)
+    of = leaf.baseline.of or ("mean" if measure == SD else "median")
+    if (measure, of) in ((SD, "median"), (MAD, "mean")):
+        raise MisfitError(f"{measure} goes with `of: {'mean' if of == 'median' else 'median'}`", word)
+    taken = f"{leaf.take} over {format_span(leaf.over)} " if leaf.take and leaf.over else ""
+    says = f"{taken}{word.replace('_', ' ')} {ends[0]}" + (f" to {ends[1]}" if isinstance(written, tuple) else "")
+    hourly = " by the hour" if leaf.baseline.by_hour else ""
+    says = f"{says} against its {format_span(leaf.baseline.over)} baseline{hourly}"
+    return Apart(Limits(low, high, says, _coverage(leaf)), measure, of)
+
+
+def _apart(written: str, unit: str, word: str) -> tuple[float, str]:
+    number, measure = written.rstrip("sdmax "), written.lstrip("+-.0123456789 ")
+    if measure in MEASURES:
+        return float(number), measure
+    if parse(written).unit == "%":
+        return _number(written, "%", word), "%"
+    return _number(written, unit, word, difference=True), ""
+
+
+def _forecast(leaf: Forecast, point: Point | None) -> Limits:
+    word = "falls_to" if leaf.falls_to is not None else "rises_to"
+    written = leaf.falls_to if leaf.falls_to is not None else leaf.rises_to
+    limit = _number(written, _unit(leaf, point, word), word)
+    span = f"within {format_span(leaf.within)}" if leaf.within is not None else ""
+    span = span or f"not within {format_span(leaf.beyond or timedelta())}"
+    return Limits(limit, limit, f"{word.replace('_', ' ')} {written} {span}")

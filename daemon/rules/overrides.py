@@ -24,6 +24,7 @@ from daemon.rules.rule import RuleSpec
 _OF_A_CONDITION = (
     "below", "above", "at_most", "at_least", "outside", "inside", "equals", "not_equals",
     "over", "coverage", "falls", "rises", "within", "remember", "after",
+    "baseline", "falls_to", "rises_to", "beyond", "history", "time",
 )  # fmt: skip
 #: These say how to look, not when it is too much: they differ for the clear condition too.
 _OF_A_WINDOW = ("over", "coverage", "within", "remember", "after")

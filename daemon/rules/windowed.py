@@ -82,6 +82,11 @@ def _of_past(spec: Compare, scope: Scope, point: PointState, limits: Limits) -> 
     return Compiled(test, (observe,), (point, *point.inputs), references=(window,))
 
 
+def make_window(spec: Compare, scope: Scope, point: PointState) -> Window:
+    """The window that a question takes its number from; shared with all that ask the same."""
+    return _windowed(spec, scope, point, resolve(spec, point.decl), owner="")
+
+
 def _windowed(spec: Compare, scope: Scope, point: PointState, limits: Limits, *, owner: str) -> Window:
     statistic = spec.take or spec.of or "mean"
     span = (spec.over or timedelta()) // _MS

@@ -60,6 +60,17 @@ _BASE = """
     levels: [{level: II, when: {point: n, above: 3}, for: 8s}]
     no_data: alarm
 """, """
+    deviates
+    levels:
+      - {level: I, when: {point: p, outside: [-3 mad, 2 mad], baseline: {over: 16s, after: 2s}}, for: 2s, clear: {for: 3s}}
+      - {level: II, when: {point: p, take: mean, over: 3s, coverage: 30 %, below: -1 sd, baseline: {over: 32s, after: 4s}}}
+""", """
+    forecast
+    levels:
+      - level: II
+        when: {point: n, rises_to: 4, within: 1min, history: {over: 64s, after: 6s, days: 3}}
+        clear: {when: {point: n, rises_to: 4, beyond: 2min, history: {over: 64s, after: 6s, days: 3}}}
+""", """
     hours
     calendar: {hours: [08:01-08:02, 08:03-08:10]}
     levels:
