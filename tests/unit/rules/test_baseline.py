@@ -328,7 +328,7 @@ def test_a_deviation_that_is_none_is_refused(bench: Bench, compare: str, says: s
         ("{over: 7d, of: mean}", "mad goes with `of: median`"),
         ("{over: 7d, since: yesterday}", "'yesterday' is no day"),
         ("{after: 7d}", "'over' is missing"),
-        ("{over: 7d, lern: once}", "unknown key 'lern'; did you mean 'learn'?"),
+        ("{over: 7d, learm: once}", "unknown key 'learm'; did you mean 'learn'?"),
     ],
 )
 def test_a_baseline_that_is_none_is_refused(bench: Bench, baseline: str, says: str) -> None:
