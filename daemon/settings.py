@@ -112,14 +112,17 @@ class Configuration:
         return self.directory / (self.gateway.control_socket or self.gateway.state_dir / "control.sock")
 
 
-def load(path: Path) -> Configuration:
+def load(path: Path, *, secrets: bool = True) -> Configuration:
     """Read gateway.yaml (or the directory that holds it) and everything it names.
+
+    Without `secrets`, those stay the references that they are, and certificates are not looked at: for work on rules
+    on another machine than the gateway.
 
     Raises:
         ConfigError: every fault of every file that could be reached, each with its place.
     """
     path = path / "gateway.yaml" if path.is_dir() else path
-    gateway = load_gateway(path)
+    gateway = load_gateway(path, secrets=secrets)
     directory = path.parent
     profile_files = _yaml_files([shipped() / "profiles", *(directory / p for p in gateway.profiles)])
     document, assets, profiles = _site(directory / gateway.assets, profile_files)
@@ -154,7 +157,7 @@ def _site(assets: Path, profiles: list[Path]) -> tuple[Document, Assets, dict[st
     return document, found, known
 
 
-def load_gateway(path: Path) -> Gateway:
+def load_gateway(path: Path, *, secrets: bool = True) -> Gateway:
     """gateway.yaml alone, its secrets resolved, its certificates readable.
 
     Raises:
@@ -162,10 +165,13 @@ def load_gateway(path: Path) -> Gateway:
     """
     document = read(path)
     faults: list[str] = []
-    document.data = _resolve(document.data, document, (), faults)
+    if secrets:
+        document.data = _resolve(document.data, document, (), faults)
     if faults:
         raise ConfigError(faults)
     gateway = build(Gateway, document)
+    if not secrets:
+        return gateway
     for name, source in gateway.sources.items():
         peers = {
             ("mqtt", "tls"): source.mqtt.tls if source.mqtt is not None else None,

@@ -78,6 +78,9 @@ class CsvHistory:
             what = f"none of {', '.join(names[:10])} is a point of the site; name them in `columns:` of --map"
             raise ConfigError([f"{path}:1: {what}"])
 
+    #: Values are as they were measured.
+    is_raw = True
+
     @property
     def points(self) -> frozenset[str]:
         """The points that it can tell of."""

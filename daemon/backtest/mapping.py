@@ -14,15 +14,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from daemon.documents import Strict
+from daemon.documents import Span, Strict
 from daemon.model import Catalogue, ConfigError, Point, PointKind
 from daemon.rules.derived import inputs
-from daemon.units import convert, parse
+from daemon.units import canonical, convert, parse
 
 #: Names under which a history tells its time, the first that is there counts; else the first column of all.
 TIMES = ("time", "timestamp", "datetime", "_time", "at", "ts", "date", "时间")
@@ -70,6 +71,34 @@ class LongSpec(Strict):
     asset: str | None = None
 
 
+class PaperPoint(Strict):
+    """A point of a site on paper; the words are those of a profile."""
+
+    kind: PointKind = PointKind.GAUGE
+    unit: str = ""
+    range: tuple[float, float] | None = None
+    interval: Span | None = None
+    report: Literal["interval", "on_change"] = "interval"
+    stuck_after: Span | None = None
+    spike: str | float | None = None
+
+    @field_validator("unit")
+    @classmethod
+    def _known_unit(cls, unit: str) -> str:
+        return canonical(unit)
+
+
+class PaperAsset(Strict):
+    """An asset of a site on paper; it has one device."""
+
+    id: str
+    kind: str
+    tags: tuple[str, ...] = ()
+    #: Its device counts as gone when nothing came for longer.
+    alive_within: Span = timedelta(minutes=5)
+    points: dict[str, PaperPoint] = Field(min_length=1)
+
+
 class HistoryMap(Strict):
     """What a history's columns are."""
 
@@ -82,6 +111,8 @@ class HistoryMap(Strict):
     #: By name in the history; a name that is a point's id needs no entry.
     columns: dict[str, str | ColumnSpec] = Field(default_factory=dict)
     long: LongSpec | None = None
+    #: Where there is no configuration of a site to look at.
+    assets: tuple[PaperAsset, ...] = ()
 
     @model_validator(mode="after")
     def _one_sign(self) -> Self:

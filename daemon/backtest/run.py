@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from daemon.backtest.journal_history import Recording
 from daemon.model import EPOCH, Disposition, Input, Level, Observation, Rejection, Reload, Text, Tick
 from daemon.pipeline import Pipeline
 from daemon.rules.schema import Ruleset
@@ -30,6 +31,8 @@ _BATCH = 512
 _TRANSACTION = 100_000
 #: SQLite's word for no limit.
 _ALL = -1
+#: Alarms of a backtest are nobody else's; the same in every run, so that runs can be compared.
+_LEDGER = "backtest"
 #: Rejections that are kept to be shown.
 _SHOWN = 20
 
@@ -103,36 +106,37 @@ class Result:
 class Run:
     """One pipeline that a history is fed to; several may be fed the same."""
 
-    def __init__(self, ruleset: Ruleset, *, recorded: bool = False) -> None:
+    def __init__(self, rules: Ruleset | Recording) -> None:
         """Open the file.
 
         Args:
-            ruleset: in force from the first input on, whatever Reload stands in the history.
-            recorded: the inputs are a recording of everything that happened, Ticks and Reloads among them: none
-                are added and none left away.
+            rules: in force from the first input on, whatever Reload stands in the history; or a recording, whose
+                inputs are everything that happened: no Tick is added and every Reload counts.
         """
         self._db = connect("")
-        set_fact(self._db, "ledger_id", "backtest")
+        self._ruleset = rules if isinstance(rules, Ruleset) else None
+        ledger_id = _LEDGER if isinstance(rules, Ruleset) else rules.ledger_id
+        set_fact(self._db, "ledger_id", ledger_id)
         self.pipeline = Pipeline(self._db, transient=True)
-        self._ruleset = ruleset
-        self._recorded = recorded
+        bodies = {rules.hash: rules.to_json()} if isinstance(rules, Ruleset) else rules.rulesets
+        for name, body in bodies.items():
+            self.pipeline.journal.add_ruleset(name, body, EPOCH)
         self._last_at: datetime | None = None
         self._first_at: datetime | None = None
         self._pending: list[Input] = []
         self._since_commit = 0
         self._inputs = self._readings = self._rejected = 0
         self._rejections: list[Rejection] = []
-        self.pipeline.journal.add_ruleset(ruleset.hash, ruleset.to_json(), EPOCH)
         self._db.execute("BEGIN")
 
     def feed(self, inputs: Iterable[Input]) -> None:
         """Take in the next inputs; their `at` never goes back."""
-        pending = self._pending
+        pending, recorded = self._pending, self._ruleset is None
         if self._last_at is None:
             inputs = self._begin(inputs)
         last = self._last_at or EPOCH
         for item in inputs:
-            if not self._recorded:
+            if not recorded:
                 if type(item) is Reload:
                     continue
                 if item.at - last > _CLOSE or len(pending) >= _BATCH:
@@ -152,7 +156,7 @@ class Run:
         iterator = iter(inputs)
         for item in iterator:
             self._first_at = self._last_at = item.at
-            if not self._recorded:
+            if self._ruleset is not None:
                 self.pipeline.process([Reload(item.at, self._ruleset.hash)])
             yield item
             break
@@ -229,18 +233,17 @@ def _orders(db: sqlite3.Connection) -> Iterator[OrderMade]:
         yield OrderMade(row.key, row.alarm_no, row.rule, row.asset, row.level, kind, words, row.created_at)
 
 
-def run(ruleset: Ruleset, history: Iterable[Input], *, recorded: bool = False) -> Result:
-    """What this ruleset makes of a history, whose `at` never goes back.
+def run(rules: Ruleset | Recording, history: Iterable[Input]) -> Result:
+    """What these rules make of a history, whose `at` never goes back.
 
     The rules come into force with the first input. A history that ends leaves alarms open: nothing that would only
     happen later is counted.
 
     Args:
-        ruleset: the rules, and the catalogue of the site; points that the history does not have should not be in it
-            (`mapping.heard_only`), or rules on silence will tell so.
+        rules: the rules, and the catalogue of the site; points that the history does not have should not be in it
+            (`mapping.heard_only`), or rules on silence will tell so. Or a recording, see `Run`.
         history: Observations, and whatever else may be an input.
-        recorded: see `Run`.
     """
-    with Run(ruleset, recorded=recorded) as backtest:
+    with Run(rules) as backtest:
         backtest.feed(history)
         return backtest.finish()

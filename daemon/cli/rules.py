@@ -9,15 +9,17 @@ import typer
 
 from daemon import settings
 from daemon.backtest.rule_test import run_file
+from daemon.cli.backtest import backtest
 from daemon.cli.terminal import FAILED, Output, OutputOption, err, print_json, print_line
 from daemon.model import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Work on rules: test them.")
+app = typer.Typer(no_args_is_help=True, help="Work on rules: test them, play histories through them.")
+app.command("backtest")(backtest)
 
 
 @app.callback()
 def _group() -> None:
-    """Work on rules: test them."""
+    """Work on rules: test them, play histories through them."""
 
 
 @app.command("test")

@@ -43,6 +43,8 @@ QUARANTINE_ROWS = 10_000
 DEATHS = 2
 _PRUNE_EVERY = 512
 _LONGEST_DESCRIPTION = 200
+#: Later than any moment, and what SQLite can hold.
+_NEWEST = 2**62
 
 
 class Snapshot(NamedTuple):
@@ -298,6 +300,22 @@ def observations(db: sqlite3.Connection, from_seq: int, to_seq: int, limit: int)
 def _whole_observation(at: datetime, body: bytes, computed: bytes | None) -> Observation:
     found = _decode_observation(at, body)
     return found if computed is None else found._replace(computed=_decode_observation(at, computed).readings)
+
+
+def piece(db: sqlite3.Connection, after_seq: int, limit: int) -> list[tuple[int, Input]]:
+    """The next rows of whatever kind, oldest first: for whoever must not hold a reader open for long."""
+    return [(seq, decode(at, kind, body)) for seq, at, kind, body in db.execute(_SQL["piece"], (after_seq, limit))]
+
+
+def rulesets(db: sqlite3.Connection) -> dict[str, bytes]:
+    """Every ruleset that a row may name, by hash."""
+    return {name: bytes(body) for name, body in db.execute(_SQL["rulesets"])}
+
+
+def rules_at(db: sqlite3.Connection, at: datetime | None = None) -> str:
+    """The hash of the ruleset in force at a moment, as the audit tells, or of the newest; empty when none is known."""
+    (found,) = db.execute(_SQL["rules_at"], (_NEWEST if at is None else to_ms(at),)).fetchone()
+    return found or ""
 
 
 def remembered(db: sqlite3.Connection, source: str) -> tuple[str, dict[int, int]]:

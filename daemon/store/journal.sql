@@ -97,3 +97,18 @@ DELETE FROM journal WHERE seq IN (
 -- name: evict_computed
 -- What followed from rows that are gone.
 DELETE FROM computed WHERE seq < (SELECT coalesce(min(seq), 0) FROM journal)
+
+-- name: piece
+-- A piece of everything, oldest first.
+SELECT seq, at, kind, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- name: rulesets
+-- Every ruleset that there is.
+SELECT hash, body FROM ruleset
+
+-- name: rules_at
+-- The ruleset that came into force last, up to a moment; before the first that is known, the oldest snapshot's.
+SELECT coalesce(
+  (SELECT target FROM audit WHERE action = 'reload' AND at <= ? ORDER BY id DESC LIMIT 1),
+  (SELECT rules_hash FROM snapshot ORDER BY seq LIMIT 1)
+)

@@ -1,0 +1,81 @@
+"""Histories of all kinds by where they are, put together in order of time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from daemon.backtest.csv_history import CsvHistory
+from daemon.backtest.journal_history import JournalHistory
+from daemon.backtest.judged import judged
+from daemon.backtest.mapping import HistoryMap
+from daemon.model import Catalogue, ConfigError, Input
+from daemon.sensors.judge import Judge
+
+_SQLITE = b"SQLite format 3\0"
+
+
+class History(Protocol):
+    """Inputs in order of time; iterated again, it gives them again."""
+
+    @property
+    def points(self) -> frozenset[str] | None:
+        """The points it can tell of; None: the whole site's."""
+        ...
+
+    @property
+    def ignored(self) -> Sequence[str]:
+        """What stands in it and is no point of the site."""
+        ...
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether its values are still to be judged."""
+        ...
+
+    def __iter__(self) -> Iterator[Input]: ...
+
+
+def is_journal(place: str) -> bool:
+    """Whether it is a state file of the gateway, or a directory that holds one."""
+    path = Path(place)
+    if path.is_dir():
+        return (path / "state.db").exists()
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
+
+
+def open_history(place: str, catalogue: Catalogue, mapping: HistoryMap | None) -> History:
+    """The history at a path.
+
+    Raises:
+        ConfigError: nothing of the kind is there.
+    """
+    if is_journal(place):
+        return JournalHistory(Path(place))
+    path = Path(place)
+    if not path.is_file():
+        raise ConfigError([f"{place}: no such file; name a .csv file or a state file of the gateway"])
+    return CsvHistory(path, catalogue, mapping)
+
+
+def points_of(histories: Iterable[History]) -> frozenset[str] | None:
+    """What all of them together can tell of; None: the whole site's."""
+    found: frozenset[str] = frozenset()
+    for history in histories:
+        points = history.points
+        if points is None:
+            return None
+        found |= points
+    return found
+
+
+def together(histories: Sequence[History], judges: Mapping[str, Judge]) -> Iterator[Input]:
+    """All inputs in order of time, raw values judged."""
+    merged = iter(histories[0]) if len(histories) == 1 else heapq.merge(*histories, key=lambda item: item.at)
+    return judged(merged, judges) if judges and all(history.is_raw for history in histories) else merged

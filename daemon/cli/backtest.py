@@ -1,0 +1,141 @@
+"""`precomplaint rules backtest`: what rules would have done with a history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from daemon import settings
+from daemon.backtest import site as sites
+from daemon.backtest.complaints import read_complaints
+from daemon.backtest.document import Findings, as_json, interval_table
+from daemon.backtest.figures import against, score
+from daemon.backtest.histories import History, is_journal, open_history, points_of, together
+from daemon.backtest.journal_history import JournalHistory, Recording
+from daemon.backtest.mapping import HistoryMap
+from daemon.backtest.run import Result, Run
+from daemon.backtest.site import KnownSite
+from daemon.cli.backtest_view import show
+from daemon.cli.terminal import FAILED, Output, OutputOption, err, print_json
+from daemon.documents import build, parse_span, read
+from daemon.model import ConfigError, Input, Observation
+from daemon.rules.schema import Ruleset
+
+_PIECE = 2000
+_MINUTE = timedelta(minutes=1)
+
+
+def backtest(  # noqa: PLR0913, PLR0917  one option each
+    more: Annotated[list[str] | None, typer.Argument(help="more histories", metavar="[PATH]...")] = None,
+    history: Annotated[list[str] | None, typer.Option(help="CSV, or a state file of the gateway (read only)")] = None,
+    mapping: Annotated[Path | None, typer.Option("--map", help="YAML: which column is which point")] = None,
+    rules: Annotated[list[Path] | None, typer.Option(help="rules instead of the site's: directory or file")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("-c", "--config", help="the site: gateway.yaml or its directory", envvar="PRECOMPLAINT_CONFIG"),
+    ] = None,
+    other: Annotated[list[Path] | None, typer.Option("--against", help="rules to compare with")] = None,
+    complaints: Annotated[Path | None, typer.Option(help="CSV of time, asset, text: score the orders")] = None,
+    horizon: Annotated[str, typer.Option(help="an order counts for complaints up to so long after its alarm")] = "24h",
+    intervals: Annotated[Path | None, typer.Option(help="write the alarms as .csv or .json")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Play a history through the rules and tell the alarms and orders; nothing is sent and nothing else is written."""
+    places = [*(history or ()), *(more or ())]
+    if not places:
+        raise ConfigError(["rules backtest: no history; give --history PATH, see docs/backtest.md"])
+    try:
+        span = parse_span(horizon)
+    except ValueError as error:
+        raise ConfigError([f"--horizon: {error}"]) from error
+    columns = build(HistoryMap, read(mapping)) if mapping is not None else None
+    site = _site(places, columns, config)
+    said = read_complaints(complaints, site.catalogue.site.timezone) if complaints is not None else None
+    histories = [open_history(place, site.catalogue, columns) for place in places]
+    ruleset, fed = _rules(histories, site, rules)
+    results = _play(fed, histories, site, [_heard(site.rules(other), histories)] if other else [])
+    result = results[0]
+    found = Findings(
+        tuple(places),
+        site.catalogue,
+        ruleset.hash if ruleset is not None else "",
+        result,
+        tuple(dict.fromkeys(name for one in histories for name in one.ignored)),
+        against(result, results[1]) if other else None,
+        score(result, said, site.catalogue, span) if said is not None else None,
+    )
+    if intervals is not None:
+        intervals.write_text(interval_table(result.intervals, as_csv=intervals.suffix != ".json"), encoding="utf-8")
+    if output is Output.JSON:
+        print_json(as_json(found))
+    else:
+        show(found)
+    if result.faulted:
+        raise typer.Exit(FAILED)
+
+
+def _site(places: Sequence[str], mapping: HistoryMap | None, config: Path | None) -> KnownSite:
+    if mapping is not None and mapping.assets:
+        return sites.on_paper(mapping)
+    if config is not None:
+        return sites.configured(config)
+    for place in places:
+        if is_journal(place):
+            recorded = JournalHistory(Path(place))
+            body = recorded.recording.rulesets.get(recorded.newest)
+            if body is not None:
+                return sites.of_ruleset(Ruleset.from_json(body))
+    raise ConfigError(["rules backtest: which site? give -c gateway.yaml, or `assets:` in --map"])
+
+
+def _rules(
+    histories: Sequence[History], site: KnownSite, paths: list[Path] | None
+) -> tuple[Ruleset | None, Ruleset | Recording]:
+    """The rules to be told, and what the pipeline is to go by: a journal alone is played as it was recorded."""
+    alone = histories[0]
+    if paths is None and len(histories) == 1 and isinstance(alone, JournalHistory):
+        return site.ruleset, alone.recording
+    wanted = site.ruleset if paths is None else None
+    found = _heard(wanted or site.rules(paths or [settings.shipped() / "rules"]), histories)
+    return found, found
+
+
+def _heard(ruleset: Ruleset, histories: Sequence[History]) -> Ruleset:
+    points = points_of(histories)
+    return ruleset if points is None else sites.heard_by(ruleset, points)
+
+
+def _play(
+    rules: Ruleset | Recording, histories: Sequence[History], site: KnownSite, others: Sequence[Ruleset]
+) -> list[Result]:
+    with ExitStack() as stack:
+        first = stack.enter_context(Run(rules))
+        rest = [stack.enter_context(Run(other)) for other in others]
+        if isinstance(rules, Recording):
+            assert isinstance(histories[0], JournalHistory)  # noqa: S101  that is where a recording comes from
+            inputs: Iterator[Input] = histories[0].recorded()
+        else:
+            inputs = together(histories, site.judges())
+        for piece in _watched(inputs):
+            first.feed(piece)
+            for run in rest:
+                run.feed(piece)
+        return [first.finish(), *(run.finish() for run in rest)]
+
+
+def _watched(inputs: Iterator[Input]) -> Iterator[list[Input]]:
+    """The inputs in pieces; on a terminal one sees how far it is."""
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,} readings 读数"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("…", total=None)
+        while piece := list(islice(inputs, _PIECE)):
+            yield piece
+            readings = sum(len(item.readings) for item in piece if type(item) is Observation)
+            progress.update(task, description=f"{piece[-1].at:%Y-%m-%d %H:%M}", advance=readings)
