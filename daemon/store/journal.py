@@ -220,6 +220,8 @@ class Journal:
 
     def add_computed(self, seq: int, item: Observation) -> None:
         """Write down what the rules made of a row of this batch."""
+        if self._transient:
+            return
         body = _encode_observation(Observation(item.at, "", item.computed))
         self._db.execute(_SQL["compute"], (seq, body))
 
