@@ -131,7 +131,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How many complaints would have been pre-empted, and at what price."""
+    """How many complaints would have been preempted, and at what price."""
 
     answered: tuple[Answered, ...]
     #: Complaints about what the site does not have, or outside the history: they count nowhere.
@@ -160,9 +160,9 @@ class Score:
 def score(result: Result, complaints: Iterable[Complaint], catalogue: Catalogue, horizon: timedelta) -> Score:
     """Match complaints with the orders on the same asset.
 
-    An order pre-empts a complaint when it was made before it, and its alarm was open at most `horizon` earlier. An
+    An order preempts a complaint when it was made before it, and its alarm was open at most `horizon` earlier. An
     order is false when nobody complained of its asset from `horizon` before it was made until `horizon` after the end
-    of its alarm. Orders about instruments (a sensor, a rule) pre-empt nothing; only pre-complaints can be false.
+    of its alarm. Orders about instruments (a sensor, a rule) preempt nothing; only pre-complaints can be false.
     """
     asset_of = {asset.id: asset.id for asset in catalogue.assets} | {d.id: d.asset for d in catalogue.devices}
     latest = datetime.max.replace(tzinfo=EPOCH.tzinfo)

@@ -70,7 +70,7 @@ def _signed(sign: str, alarms: Iterable[Interval], zone: ZoneInfo) -> Iterator[s
 
 def _score(found: Score, zone: ZoneInfo) -> Iterator[str]:
     yield (
-        f"\n投诉 complaints: {len(found.answered)}, 可预先消除 pre-empted: {found.hits}, 漏报 missed: {found.misses}, "
+        f"\n投诉 complaints: {len(found.answered)}, 可预先消除 preempted: {found.hits}, 漏报 missed: {found.misses}, "
         f"误报工单 false orders: {len(found.false_orders)} ({found.false_orders_a_week:.2f}/周 a week)"
     )
     for one in found.answered:
