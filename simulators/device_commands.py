@@ -1,9 +1,10 @@
-"""The sub-commands `lift`, `leak` and `water`, devices that play a scenario, and `load`, numbered messages in bulk."""
+"""The sub-commands `lift`, `leak`, `water`, `device`, which play a scenario, and `load`, numbered messages in bulk."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
 from dataclasses import asdict
@@ -11,15 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators import modbus_device, mqtt_device
+from simulators.device_model import load_model
+from simulators.events import Kind
 from simulators.lifetime import announce, told_to_stop
 from simulators.load import ChainOpen, Load, Plan, Shape
-from simulators.scenario import Kind, Scenario, load_scenario
+from simulators.modbus_device import Way
+from simulators.scenario import Device, ProfileParams, Scenario, load_scenario, single
 from simulators.strict_yaml import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from simulators.scenario import Device
     from simulators.stage import Stage
 
 
@@ -48,6 +51,26 @@ def _add_water(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="what another unit id gets: exception 11, or nothing",
     )
     parser.set_defaults(run=_water)
+
+
+def _add_device(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "a device of any profile, on an MQTT broker or as a Modbus unit; faults by script or on stdin"
+    parser = commands.add_parser("device", help=about, description=about)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--profile", help="name of a shipped profile, or path of a file")
+    what.add_argument("--scenario", type=Path, help="YAML file with modbus_device or mqtt_device devices, and a script")
+    parser.add_argument("--id", default="D1", help="what the one device of --profile calls itself")
+    parser.add_argument("--unit", type=int, default=1, help="its Modbus unit id")
+    parser.add_argument(
+        "--address", type=_part, action="append", default=[], metavar="PART=WORD", help="a named part of its topics"
+    )
+    parser.add_argument("--broker", type=_address, metavar="HOST:PORT", help="of devices that speak MQTT")
+    parser.add_argument("--period", type=float, help="seconds between two messages, instead of 10")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 of Modbus units; 0 takes a free one")
+    parser.add_argument("--way", type=Way, choices=list(Way), default=Way.TCP, help="how Modbus units are reached")
+    parser.add_argument("--serial", type=Path, help="serial port of --way serial; default: a new pseudo-terminal")
+    parser.add_argument("--baud", type=int, default=9600, help="of --serial")
+    parser.set_defaults(run=_device)
 
 
 def _add_load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -121,6 +144,42 @@ async def _water(chosen: argparse.Namespace) -> None:
         await over.wait()
 
 
+async def _device(chosen: argparse.Namespace) -> None:
+    if chosen.scenario is not None:
+        scenario = load_scenario(chosen.scenario)
+    else:
+        kind = Kind.MODBUS_DEVICE if load_model(chosen.profile).modbus is not None else Kind.MQTT_DEVICE
+        device = Device(chosen.id, kind, ProfileParams(chosen.profile), chosen.unit, dict(chosen.address))
+        scenario = single(device)
+    units, boxes = scenario.of_kind(Kind.MODBUS_DEVICE), scenario.of_kind(Kind.MQTT_DEVICE)
+    if not units and not boxes:
+        raise ValueError("the scenario has no modbus_device and no mqtt_device")
+    if boxes and chosen.broker is None:
+        raise ValueError(f"{boxes[0].id} speaks MQTT; give --broker HOST:PORT")
+    facts: dict[str, object] = {}
+    stages: list[Stage] = []
+
+    async def tell(line: bytes) -> None:
+        for stage in stages:
+            await _teller(stage)(line)
+
+    async with contextlib.AsyncExitStack() as stack:
+        if units:
+            modbus = modbus_device.playing(
+                scenario, units, chosen.port, way=chosen.way, serial=chosen.serial, baud=chosen.baud
+            )
+            run = await stack.enter_async_context(modbus)
+            stages.append(run.stage)
+            facts |= {"port": run.port, "units": {device.id: device.unit for device in units}}
+        if boxes:
+            published = mqtt_device.playing(chosen.broker, scenario, boxes, chosen.period)
+            stages.append((await stack.enter_async_context(published)).stage)
+            facts["addresses"] = {box.id: mqtt_device.address_of(box) for box in boxes}
+        over = await stack.enter_async_context(told_to_stop(tell))
+        announce(**facts)
+        await over.wait()
+
+
 async def _load(chosen: argparse.Namespace) -> None:
     plan = Plan(
         broker=chosen.broker,
@@ -181,6 +240,13 @@ def _address(text: str) -> tuple[str, int]:
     return host or "127.0.0.1", int(port)
 
 
+def _part(text: str) -> tuple[str, str]:
+    name, equals, word = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"PART=WORD is needed, such as lift=L1, not {text!r}")
+    return name, word
+
+
 def _chain_open(text: str) -> ChainOpen:
     try:
         return ChainOpen.parse(text)
@@ -189,4 +255,4 @@ def _chain_open(text: str) -> ChainOpen:
 
 
 #: For the parser in cli.py.
-DEVICES = (_add_lift, _add_leak, _add_water, _add_load)
+DEVICES = (_add_lift, _add_leak, _add_water, _add_device, _add_load)

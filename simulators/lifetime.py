@@ -24,6 +24,16 @@ def announce(**facts: object) -> None:
     print(json.dumps({"ready": True, **facts}, ensure_ascii=False), flush=True)
 
 
+def heed_cancellation() -> None:
+    """Be cancelled now, if a library was told so and did not pass it on.
+
+    Up to Python 3.11 `asyncio.wait_for` drops a cancellation that arrives together with the result.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 @asynccontextmanager
 async def told_to_stop(
     on_line: Callable[[bytes], Awaitable[None]] | None = None,

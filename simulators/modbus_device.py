@@ -1,4 +1,4 @@
-"""A pump room on Modbus TCP: the register map of its controller, and the clock that drives the model.
+"""Devices on Modbus: the pump room with the register map of its controller, any device of a profile, and their clock.
 
 Holding registers (FC3), `ABCD` high word first, `CDAB` low word first; 17 and above do not exist:
     0-1    f32 ABCD  outlet, MPa             8      s16 ×0.1  motor of pump 2, °C; 0x7FFF: sensor open
@@ -16,16 +16,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulators.device_model import load_model, note
+from simulators.events import Kind
+from simulators.line_faults import LineFaults
 from simulators.modbus_server import DISCRETE, HOLDING, INPUT, ModbusServer, WireFaults
+from simulators.proxy import FaultProxy
+from simulators.register_map import RegisterMap
+from simulators.rtu_line import on_tcp, on_terminal
+from simulators.scenario import ProfileParams
 from simulators.stage import Stage
 from simulators.water import PumpRoom, PumpRoomParams, WaterState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
 
     from simulators.scenario import Device, Scenario
 
@@ -105,7 +114,7 @@ class PumpRoomUnit:
             HOLDING: holding(state, sensor_open="sensor_open" in faults),
             INPUT: inputs(state),
         }
-        _set_wire(wire, faults)
+        set_wire(wire, faults)
 
     def read(self, function: int, address: int, count: int) -> list[int] | None:
         """A stretch of one table; None when any of it does not exist."""
@@ -113,7 +122,8 @@ class PumpRoomUnit:
         return found if len(found) == count else None
 
 
-def _set_wire(wire: WireFaults, faults: Mapping[str, float | str]) -> None:
+def set_wire(wire: WireFaults, faults: Mapping[str, float | str]) -> None:
+    """Let the line of a unit suffer what is in force."""
     wire.silent = "sensor_silent" in faults
     wire.delay = float(faults.get("reply_delay", 0.0))
     wire.late = "reply_late" in faults
@@ -121,6 +131,52 @@ def _set_wire(wire: WireFaults, faults: Mapping[str, float | str]) -> None:
     wire.cut = "reply_cut" in faults
     wire.exception = int(faults.get("reply_exception", 0))
     wire.garbage = "reply_garbage" in faults
+    wire.noise = "reply_noise" in faults
+    wire.crc = "reply_crc" in faults
+    wire.again = int(faults.get("reply_flood", "reply_duplicate" in faults))
+
+
+class ProfileUnit:
+    """A device of any model as a Modbus unit, with the registers that its profile names."""
+
+    def __init__(self, device: Device, stage: Stage) -> None:
+        if not isinstance(device.params, ProfileParams):
+            raise TypeError(f"{device.id} has no profile")
+        self.unit = device.unit
+        self._device = device.id
+        self._stage = stage
+        self._map = RegisterMap(load_model(device.params.profile))
+        #: What each point has said so far: the truth, to hold readings against.
+        self.said: dict[str, list[float | str]] = {}
+        self._tables: dict[int, dict[int, int]] = {}
+        self.advance(0.0, WireFaults())
+
+    def advance(self, at: float, wire: WireFaults) -> None:
+        """Let time go on; a new measurement once a second, as such devices make."""
+        self._tables = self._map.at(float(int(at)))
+        note(self.said, self._map.says)
+        set_wire(wire, self._stage.scenario.active(self._device, at))
+
+    def read(self, function: int, address: int, count: int) -> list[int] | None:
+        """A stretch of one table; None when any of it does not exist."""
+        table = self._tables.get(function, {})
+        found = [table[place] for place in range(address, address + count) if place in table]
+        return found if len(found) == count else None
+
+
+def _unit(device: Device, stage: Stage) -> PumpRoomUnit | ProfileUnit:
+    return ProfileUnit(device, stage) if device.kind is Kind.MODBUS_DEVICE else PumpRoomUnit(device, stage)
+
+
+class Way(enum.StrEnum):
+    """How the units are reached."""
+
+    #: Modbus TCP.
+    TCP = "tcp"
+    #: RTU frames through TCP, as a transparent serial server passes them.
+    RTU_TCP = "rtu_tcp"
+    #: RTU on a serial port, or on a pseudo-terminal.
+    SERIAL = "serial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,43 +185,76 @@ class Run:
 
     stage: Stage
     server: ModbusServer
+    units: Mapping[int, PumpRoomUnit | ProfileUnit]
+    #: Where a master connects: a TCP port of 127.0.0.1, or the path of a serial port.
+    port: int | str
 
 
 @contextlib.asynccontextmanager
 async def playing(
-    scenario: Scenario, devices: Sequence[Device], port: int = 0, *, unknown_unit_silent: bool = False
+    scenario: Scenario,
+    devices: Sequence[Device],
+    port: int = 0,
+    *,
+    unknown_unit_silent: bool = False,
+    way: Way = Way.TCP,
+    serial: Path | None = None,
+    baud: int = 9600,
 ) -> AsyncIterator[Run]:
-    """Play the pump rooms of a scenario behind one Modbus TCP port inside the block.
+    """Play the Modbus devices of a scenario on one port inside the block.
 
     Args:
         scenario: What happens when; its time starts now.
-        devices: Its pump rooms, each with a unit id of its own.
+        devices: Its pump rooms and devices of profiles, each with a unit id of its own.
         port: On 127.0.0.1; 0 takes a free one.
-        unknown_unit_silent: Answer nothing for other unit ids, instead of exception 11.
+        unknown_unit_silent: Answer nothing for other unit ids, instead of exception 11; on a serial line nobody does.
+        way: How they are reached.
+        serial: The serial port to answer on; None makes a pseudo-terminal.
+        baud: Of `serial`.
 
     Yields:
-        The run: its `server` (`port` tells where), its `stage` to `tell` more.
+        The run: its `port` tells where, its `stage` is there to `tell` more.
 
     Raises:
-        OSError: The port is taken.
-        ValueError: Two pump rooms have the same unit id.
+        OSError: The port is taken, or there is no such serial port.
+        ValueError: Two devices have the same unit id, or a profile cannot be played.
     """
     stage = Stage(scenario)
-    units = {room.unit: room for room in (PumpRoomUnit(device, stage) for device in devices)}
+    units = {device.unit: _unit(device, stage) for device in devices}
     if len(units) != len(devices):
-        raise ValueError("two pump rooms have the same unit id; give each its own `unit:`")
-    server = ModbusServer(units, unknown_unit_silent=unknown_unit_silent)
-    async with server.serving(port), asyncio.TaskGroup() as tasks:
-        driving = tasks.create_task(_drive(units, stage, server), name="pump-rooms")
+        raise ValueError("two devices have the same unit id; give each its own `unit:`")
+    server = ModbusServer(units, unknown_unit_silent=unknown_unit_silent or way is not Way.TCP)
+    async with contextlib.AsyncExitStack() as stack:
+        place: int | str
+        line: LineFaults | None = None
+        if way is Way.SERIAL:
+            place = await stack.enter_async_context(on_terminal(server, serial, baud))
+        elif all(device.kind is Kind.PUMP_ROOM for device in devices) and way is Way.TCP:
+            place = (await stack.enter_async_context(server.serving(port))).port
+        else:
+            if way is Way.TCP:
+                inner = (await stack.enter_async_context(server.serving())).port
+            else:
+                inner = await stack.enter_async_context(on_tcp(server))
+            proxy = await stack.enter_async_context(FaultProxy(inner, port=port))
+            place, line = proxy.port, LineFaults(proxy)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        driving = tasks.create_task(_drive(units, stage, server, line), name="modbus-devices")
         try:
-            yield Run(stage, server)
+            yield Run(stage, server, units, place)
         finally:
             driving.cancel()
 
 
-async def _drive(units: Mapping[int, PumpRoomUnit], stage: Stage, server: ModbusServer) -> None:
+async def _drive(
+    units: Mapping[int, PumpRoomUnit | ProfileUnit], stage: Stage, server: ModbusServer, line: LineFaults | None
+) -> None:
     while True:
         at = stage.now()
-        for unit, room in units.items():
-            room.advance(at, server.faults[unit])
+        for unit, bank in units.items():
+            bank.advance(at, server.faults[unit])
+        if line is not None:
+            await line.follow(
+                {fault for device in stage.scenario.devices for fault in stage.scenario.active(device.id, at)}
+            )
         await asyncio.sleep(_TICK)

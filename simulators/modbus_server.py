@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -49,8 +50,32 @@ class WireFaults:
     cut: bool = False
     #: Answer everything with this exception code.
     exception: int = 0
-    #: Answer with words that mean nothing, well framed.
+    #: Answer with words that mean nothing, well framed: nobody can tell them from a measurement but by their range.
     garbage: bool = False
+    #: Answer with bytes that are no frame.
+    noise: bool = False
+    #: Turn over a bit of the answer after its checksum was made; only RTU frames have one.
+    crc: bool = False
+    #: Send each answer so many times more.
+    again: int = 0
+
+
+class Mouth:
+    """What of an answer goes over one connection, with what is wrong on the line; keeps the one held back."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._noise = random.Random(0)
+
+    def spoken(self, frame: bytes, faults: WireFaults) -> bytes:
+        """The bytes to send instead of an honest frame."""
+        if faults.noise:
+            frame = self._noise.randbytes(len(frame))
+        if faults.late:
+            frame, self._held = self._held, frame
+        else:
+            self._held = b""
+        return frame * (1 + faults.again)
 
 
 class ModbusServer:
@@ -93,31 +118,34 @@ class ModbusServer:
             await server.wait_closed()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held: bytes | None = None
+        mouth = Mouth()
         while True:
             transaction, protocol, length, unit = _HEADER.unpack(await reader.readexactly(_HEADER.size))
             if protocol != 0 or not 2 <= length <= _LONGEST:
                 return  # not Modbus, or out of step: nothing after this can be trusted
             pdu = await reader.readexactly(length - 1)
-            self.requests_total += 1
             faults = self.faults.get(unit, WireFaults())
-            answer = self._answer(unit, pdu, faults)
-            if answer is None or faults.silent:
+            answer = await self.answer(unit, pdu, faults)
+            if answer is None:
                 continue
-            if faults.delay > 0.0:
-                await asyncio.sleep(faults.delay)
             named = unit ^ 0x55 if faults.wrong_unit else unit
             frame = _HEADER.pack(transaction, 0, len(answer) + 1, named) + answer
             if faults.cut:
                 writer.write(frame[: len(frame) // 2])
                 await writer.drain()
                 return
-            if faults.late:
-                frame, held = held or b"", frame
-            else:
-                held = None
-            writer.write(frame)
+            writer.write(mouth.spoken(frame, faults))
             await writer.drain()
+
+    async def answer(self, unit: int, pdu: bytes, faults: WireFaults) -> bytes | None:
+        """The reply's PDU when it is due, however it will be framed; None for silence."""
+        self.requests_total += 1
+        answer = self._answer(unit, pdu, faults)
+        if answer is None or faults.silent:
+            return None
+        if faults.delay > 0.0:
+            await asyncio.sleep(faults.delay)
+        return answer
 
     def _answer(self, unit: int, pdu: bytes, faults: WireFaults) -> bytes | None:
         """The reply's PDU; None for silence."""

@@ -1,18 +1,26 @@
-"""Devices on an MQTT broker: lift boxes and leak contacts. They publish, and count what the broker acknowledged."""
+"""Devices on an MQTT broker: lift boxes, leak contacts, any device of a profile. They count what was acknowledged."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiomqtt
 
+from simulators.device_model import load_model, note
+from simulators.events import Kind
+from simulators.lifetime import heed_cancellation
 from simulators.lift import Lift, LiftParams, LiftState
-from simulators.scenario import Kind, LeakParams
+from simulators.line_faults import LineFaults
+from simulators.message_shape import Message, MessageShape
+from simulators.on_the_way import OnTheWay
+from simulators.proxy import FaultProxy
+from simulators.scenario import LeakParams, ProfileParams
 from simulators.stage import Stage
 
 if TYPE_CHECKING:
@@ -38,14 +46,6 @@ class Tally:
     lost: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message to publish."""
-
-    topic: str
-    payload: bytes
-
-
 @dataclass(slots=True)
 class Run:
     """A running scenario, and what its devices have published."""
@@ -53,7 +53,10 @@ class Run:
     stage: Stage
     #: Seconds between two messages of an idle device; None: as the device does by itself.
     period: float | None = None
+    keepalive: int = 60
     tally: Tally = field(default_factory=Tally)
+    #: By device: what each point has said so far, the truth to hold readings against. Devices of profiles only.
+    said: dict[str, dict[str, list[float | str]]] = field(default_factory=dict)
 
 
 def status_payload(state: LiftState, unix_ms: int) -> bytes:
@@ -91,11 +94,11 @@ class LiftBox:
         self._told: tuple[object, ...] | None = None
         self._told_at = 0.0
         self._stamp = 0
+        self._step = 0
 
-    @property
-    def presence(self) -> str:
-        """Topic of the retained presence."""
-        return f"lifts/{self._device}/online"
+    def presence(self, *, online: bool) -> list[Message]:
+        """Its retained presence."""
+        return [Message(f"lifts/{self._device}/online", b"true" if online else b"false", retain=True)]
 
     def look(self) -> Iterator[Message]:
         """Advance to now; the message that is due, if any."""
@@ -115,14 +118,15 @@ class LiftBox:
             return
         self._told, self._told_at = key, now
         # Two messages never carry the same stamp: a box counts its milliseconds on.
-        self._stamp = max(self._stamp + 1, time.time_ns() // 1_000_000)
+        step = int(1000 * float(faults.get("clock_step", 0.0)))
+        if step != self._step:
+            self._step, self._stamp = step, 0
+        self._stamp = max(self._stamp + 1, time.time_ns() // 1_000_000 + step)
         yield Message(f"lifts/{self._device}/status", status_payload(state, self._stamp))
 
 
 class LeakContact:
     """A water leak contact on a battery: no clock, so no time stamp."""
-
-    presence = None
 
     def __init__(self, device: Device, run: Run) -> None:
         if not isinstance(device.params, LeakParams):
@@ -132,6 +136,10 @@ class LeakContact:
         self._run = run
         self._told: bool | None = None
         self._told_at = 0.0
+
+    def presence(self, *, online: bool) -> list[Message]:  # noqa: ARG002  as all devices are asked
+        """None."""
+        return []
 
     def look(self) -> Iterator[Message]:
         """The message that is due, if any."""
@@ -146,10 +154,62 @@ class LeakContact:
         yield Message(f"leak/{self._device}/state", body.encode())
 
 
-async def _watch(device: LiftBox | LeakContact, run: Run, waiting: asyncio.Queue[Message]) -> None:
+class ProfileBox:
+    """A device of any model, with the topics and payloads that its profile names."""
+
+    def __init__(self, device: Device, run: Run) -> None:
+        if not isinstance(device.params, ProfileParams):
+            raise TypeError(f"{device.id} has no profile")
+        self._device = device.id
+        self._run = run
+        self._shape = MessageShape(load_model(device.params.profile), device.address, device.id)
+        self._told_at = -math.inf
+        self._stamp = 0
+        self._step = 0
+
+    def presence(self, *, online: bool) -> list[Message]:
+        """What says that it is there, or gone."""
+        return self._shape.presence(online=online)
+
+    def look(self) -> Iterator[Message]:
+        """The messages that are due, if any."""
+        now, at = time.monotonic(), self._run.stage.now()
+        faults = self._run.stage.scenario.active(self._device, at)
+        if "sensor_silent" in faults or now - self._told_at < (self._run.period or _IDLE) - _TICK / 2:
+            return
+        self._told_at = now
+        step = int(1000 * float(faults.get("clock_step", 0.0)))
+        if step != self._step:
+            self._step, self._stamp = step, 0
+        self._stamp = max(self._stamp + 1, time.time_ns() // 1_000_000 + step)
+        messages = self._shape.at(at, self._stamp)
+        note(self._run.said.setdefault(self._device, {}), self._shape.says)
+        yield from messages
+
+
+Box = LiftBox | LeakContact | ProfileBox
+
+
+def _box(device: Device, run: Run) -> Box:
+    if device.kind is Kind.LIFT:
+        return LiftBox(device, run)
+    return LeakContact(device, run) if device.kind is Kind.LEAK else ProfileBox(device, run)
+
+
+def address_of(device: Device) -> dict[str, str]:
+    """The named parts of the topics of a device of a profile, by which a gateway knows it."""
+    assert isinstance(device.params, ProfileParams)  # noqa: S101  the caller chose it by its kind
+    return MessageShape(load_model(device.params.profile), device.address, device.id).address
+
+
+async def _watch(box: Box, name: str, run: Run, waiting: asyncio.Queue[Message], line: LineFaults) -> None:
     """Look at a device for ever, whether its broker is there or not."""
+    on_the_way = OnTheWay(name)
     while True:
-        for message in device.look():
+        at = run.stage.now()
+        faults = run.stage.scenario.active(name, at)
+        await line.follow(faults)
+        for message in on_the_way.passed(box.look(), faults, at):
             run.tally.made += 1
             if waiting.qsize() >= _KEEP:
                 waiting.get_nowait()
@@ -158,66 +218,82 @@ async def _watch(device: LiftBox | LeakContact, run: Run, waiting: asyncio.Queue
         await asyncio.sleep(_TICK)
 
 
-async def _publish(
-    broker: tuple[str, int], name: str, presence: str | None, tally: Tally, waiting: asyncio.Queue[Message]
-) -> None:
+async def _publish(broker: tuple[str, int], name: str, box: Box, run: Run, waiting: asyncio.Queue[Message]) -> None:
     """Publish what waits, in order, each until it is acknowledged; reconnect for ever."""
-    will = aiomqtt.Will(presence, b"false", qos=1, retain=True) if presence else None
+    gone = box.presence(online=False)
+    will = aiomqtt.Will(gone[0].topic, gone[0].payload, qos=1, retain=True) if gone else None
     unacknowledged: Message | None = None
     while True:
         client = aiomqtt.Client(
-            *broker, identifier=f"sim-{name}", protocol=aiomqtt.ProtocolVersion.V5, will=will, timeout=5.0
+            *broker,
+            identifier=f"sim-{name}",
+            protocol=aiomqtt.ProtocolVersion.V5,
+            will=will,
+            timeout=5.0,
+            keepalive=run.keepalive,
         )
         with contextlib.suppress(aiomqtt.MqttError):
-            async with client, _presence(client, presence):
+            async with client, _presence(client, box):
                 while True:
                     unacknowledged = unacknowledged or await waiting.get()
                     # Returns with the PUBACK.
                     await client.publish(unacknowledged.topic, unacknowledged.payload, qos=1)
-                    tally.acknowledged += 1
+                    run.tally.acknowledged += 1
                     unacknowledged = None
+                    heed_cancellation()
         await asyncio.sleep(_RECONNECT)
 
 
 @contextlib.asynccontextmanager
-async def _presence(client: aiomqtt.Client, topic: str | None) -> AsyncIterator[None]:
+async def _presence(client: aiomqtt.Client, box: Box) -> AsyncIterator[None]:
     """Be seen as online; an orderly end says offline itself, because it sends no last will."""
-    if topic is None:
-        yield
-        return
-    await client.publish(topic, b"true", qos=1, retain=True)
+    for message in box.presence(online=True):
+        await client.publish(message.topic, message.payload, qos=1, retain=True)
+        heed_cancellation()
     try:
         yield
     except asyncio.CancelledError:
         with contextlib.suppress(aiomqtt.MqttError):
-            await client.publish(topic, b"false", qos=1, retain=True, timeout=1.0)
+            for message in box.presence(online=False):
+                await client.publish(message.topic, message.payload, qos=1, retain=True, timeout=1.0)
         raise
 
 
 @contextlib.asynccontextmanager
 async def playing(
-    broker: tuple[str, int], scenario: Scenario, devices: Sequence[Device], period: float | None = None
+    broker: tuple[str, int],
+    scenario: Scenario,
+    devices: Sequence[Device],
+    period: float | None = None,
+    keepalive: int = 60,
 ) -> AsyncIterator[Run]:
-    """Play lifts and leak contacts on a broker (host, port) inside the block; the broker may come and go.
+    """Play lifts, leak contacts and devices of profiles on a broker inside the block; the broker may come and go.
 
     Args:
         broker: Host and port.
         scenario: What happens when; its time starts now.
-        devices: Which of its lifts and leak contacts to play.
-        period: Seconds between two heartbeats of an idle device, instead of 10 (lift) and 30 (leak contact).
+        devices: Which of its devices to play.
+        period: Seconds between two heartbeats of an idle device, instead of 10 (lift, profile) and 30 (leak contact).
+        keepalive: Seconds after which a broker may wonder; half as much again, and it sends the last will.
 
     Yields:
         The run: its `tally` of what has been made, acknowledged and lost so far, its `stage` to `tell` more.
+
+    Raises:
+        ValueError: A profile cannot be played.
     """
-    run = Run(Stage(scenario), period)
-    async with asyncio.TaskGroup() as tasks:
+    run = Run(Stage(scenario), period, keepalive)
+    boxes = {device.id: _box(device, run) for device in devices}
+    async with contextlib.AsyncExitStack() as stack:
+        ways = {name: await stack.enter_async_context(FaultProxy(broker[1], target_host=broker[0])) for name in boxes}
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
         owned = []
-        for device in devices:
-            box = LiftBox(device, run) if device.kind is Kind.LIFT else LeakContact(device, run)
+        for name, box in boxes.items():
             waiting: asyncio.Queue[Message] = asyncio.Queue()
-            publishing = _publish(broker, device.id, box.presence, run.tally, waiting)
-            owned.append(tasks.create_task(_watch(box, run, waiting), name=f"{device.id}-watch"))
-            owned.append(tasks.create_task(publishing, name=f"{device.id}-publish"))
+            way = ("127.0.0.1", ways[name].port)
+            watching = _watch(box, name, run, waiting, LineFaults(ways[name]))
+            owned.append(tasks.create_task(watching, name=f"{name}-watch"))
+            owned.append(tasks.create_task(_publish(way, name, box, run, waiting), name=f"{name}-publish"))
         try:
             yield run
         finally:

@@ -8,6 +8,8 @@ time_scale: 1                 # simulated seconds in a real one
 devices:
   L1: {kind: lift, rated_speed: 1.75}
   W1: {kind: pump_room}
+  P1: {kind: modbus_device, profile: pressure-rs485, unit: 3}
+  T1: {kind: mqtt_device, profile: tasmota-temperature, address: {topic: machine-room-1}}
 script:                       # spans are simulated time since the start
   - {at: 8s, device: L1, event: safety_chain_open, for: 27s}
   - {at: 10s, device: W1, event: {burst: 6.5}, for: 40s}
@@ -17,10 +19,10 @@ expected:
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
+from simulators.events import CLEAR, EVENTS, MODBUS, EventSpec, Kind
 from simulators.lift import LiftParams
 from simulators.strict_yaml import Document, DocumentError
 from simulators.water import PumpRoomParams
@@ -32,14 +34,6 @@ if TYPE_CHECKING:
     from simulators.strict_yaml import Item
 
 
-class Kind(enum.StrEnum):
-    """What a device simulates."""
-
-    LIFT = "lift"
-    PUMP_ROOM = "pump_room"
-    LEAK = "leak"
-
-
 @dataclass(frozen=True, slots=True)
 class LeakParams:
     """A leak contact on a battery."""
@@ -48,53 +42,24 @@ class LeakParams:
 
 
 @dataclass(frozen=True, slots=True)
-class EventSpec:
-    """What may be scripted: for which devices, and what its value means."""
+class ProfileParams:
+    """A device of any model that there is a profile of."""
 
-    kinds: frozenset[Kind]
-    #: Taken when the script names none.
-    default: float | str = 1.0
-    low: float = 1.0
-    high: float = 1.0
-    #: The value is one of these words instead of a number.
-    words: frozenset[str] = frozenset()
+    #: Name of a shipped profile, or path of a file.
+    profile: str
 
 
-_LIFT = frozenset({Kind.LIFT})
-_WATER = frozenset({Kind.PUMP_ROOM})
-MODES = frozenset({"normal", "inspection", "stopped", "fire", "earthquake", "emergency_power"})
-CLEAR = "clear"
-EVENTS: Mapping[str, EventSpec] = {
-    "safety_chain_open": EventSpec(_LIFT),
-    "stop_outside_zone": EventSpec(_LIFT),
-    "door_flap": EventSpec(_LIFT),
-    "mode": EventSpec(_LIFT, "inspection", words=MODES),
-    "rope_wear": EventSpec(_LIFT, 89.5, 50.0, 105.0),  # % of the nominal diameter
-    "machine_room_heat": EventSpec(_LIFT, 48.0, -40.0, 90.0),  # °C
-    "level_drift": EventSpec(_LIFT, 25.0, -200.0, 200.0),  # mm
-    "motor_heat": EventSpec(_LIFT | _WATER, 120.0, -40.0, 250.0),  # °C
-    "burst": EventSpec(_WATER, 6.5, 0.1, 100.0),  # cm² of hole in the main
-    "slow_leak": EventSpec(_WATER, 0.3, 0.01, 5.0),  # cm²
-    "low_pressure": EventSpec(_WATER, 0.11, 0.0, 0.6),  # MPa, a wrong set-point
-    "high_pressure": EventSpec(_WATER, 0.65, 0.0, 2.0),  # MPa of the city main, bypass open
-    "tank_drain": EventSpec(_WATER, 5.0, 0.0, 100.0),  # % that remains
-    "pump_fault": EventSpec(_WATER, 1.0, 1.0, 2.0),  # which pump
-    "valve_close": EventSpec(_WATER, 20.0, 1.0, 100.0),  # % open
-    "mains_lost": EventSpec(_WATER),
-    "sensor_open": EventSpec(_WATER),  # the motor 2 sensor's sentinel
-    "leak": EventSpec(_WATER | frozenset({Kind.LEAK})),
-    "sensor_silent": EventSpec(frozenset(Kind)),
-    # what may go wrong on a Modbus line
-    "reply_delay": EventSpec(_WATER, 2.0, 0.0, 60.0),  # s
-    "reply_late": EventSpec(_WATER),
-    "reply_wrong_unit": EventSpec(_WATER),
-    "reply_cut": EventSpec(_WATER),
-    "reply_exception": EventSpec(_WATER, 4.0, 1.0, 255.0),  # exception code
-    "reply_garbage": EventSpec(_WATER),
+Params = LiftParams | PumpRoomParams | LeakParams | ProfileParams
+_PARAMS: Mapping[Kind, type[Params]] = {
+    Kind.LIFT: LiftParams,
+    Kind.PUMP_ROOM: PumpRoomParams,
+    Kind.LEAK: LeakParams,
+    Kind.MODBUS_DEVICE: ProfileParams,
+    Kind.MQTT_DEVICE: ProfileParams,
 }
-_PARAMS = {Kind.LIFT: LiftParams, Kind.PUMP_ROOM: PumpRoomParams, Kind.LEAK: LeakParams}
-#: Keys of a device beside those of its model. A pump room answers to `unit` (default 1).
-_DEVICE_KEYS = frozenset({"kind", "unit"})
+#: Keys of a device beside those of its model. What speaks Modbus answers to `unit` (default 1); a device of a profile
+#: for MQTT has the parts of its topics as `address` (each is the device's id when left out).
+_DEVICE_KEYS = frozenset({"kind", "unit", "address"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +68,11 @@ class Device:
 
     id: str
     kind: Kind
-    params: LiftParams | PumpRoomParams | LeakParams
+    params: Params
     #: Modbus unit id.
     unit: int = 1
+    #: Named parts of its topics.
+    address: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +157,11 @@ def load_scenario(path: Path) -> Scenario:
     return scenario
 
 
+def single(*devices: Device) -> Scenario:
+    """A scenario without a script: these devices, for as long as it takes."""
+    return Scenario(float("inf"), 1, 1.0, 36_000.0, devices, (), ())
+
+
 def read_step(text: str, scenario: Scenario, at: float) -> Step:
     """One step of a script without its `at`, happening at this moment of the scenario.
 
@@ -207,7 +179,7 @@ def read_step(text: str, scenario: Scenario, at: float) -> Step:
 def _devices(item: Item) -> list[Device]:
     found: list[Device] = []
     for name, _, body in item.pairs():
-        every = frozenset(field.name for model in _PARAMS.values() for field in fields(model))
+        every = frozenset(each.name for model in _PARAMS.values() for each in fields(model))
         kind_item = body.mapping(_DEVICE_KEYS | every, frozenset({"kind"})).get("kind")
         if kind_item is None:
             continue
@@ -220,17 +192,24 @@ def _devices(item: Item) -> list[Device]:
 
 def _device(name: str, kind: Kind, body: Item) -> Device:
     model = _PARAMS[kind]
-    types = {field.name: field.type for field in fields(model)}
+    types = {each.name: each.type for each in fields(model)}
     unit = 1
-    numbers: dict[str, float] = {}
+    address: dict[str, str] = {}
+    given: dict[str, Any] = {}
     for key, place, value in body.pairs():
         if key in types:
-            numbers[key] = int(value.number()) if types[key] == "int" else value.number()
-        elif key == "unit" and kind is Kind.PUMP_ROOM:
+            given[key] = value.text() if types[key] == "str" else value.number()
+            given[key] = int(given[key]) if types[key] == "int" else given[key]
+        elif key == "unit" and kind in MODBUS:
             unit = int(value.number(0, 255))
+        elif key == "address" and kind is Kind.MQTT_DEVICE:
+            address = {part: word.text() for part, _, word in value.pairs()}
         elif key != "kind":
             place.fault(f"a {kind} has no {key!r}; it has {', '.join(sorted(types))}")
-    return Device(name, kind, model(**numbers), unit)
+    if model is ProfileParams and "profile" not in given:
+        body.fault(f"a {kind} needs a profile; write its name or a file's path")
+        given["profile"] = ""
+    return Device(name, kind, model(**given), unit, address)
 
 
 def _step(item: Item, kinds: Mapping[str, Kind], now: float | None = None) -> Step | None:

@@ -9,8 +9,9 @@ from daemon.clock import SiteClock
 from daemon.model import Device, Quality, Reason
 from daemon.sensors.modbus import ModbusBus, ModbusConfig, ModbusTcp
 from daemon.sensors.profile import Binding, Profile, load_profiles, make_points
+from simulators.events import Kind
 from simulators.modbus_device import playing
-from simulators.scenario import Kind, load_scenario
+from simulators.scenario import load_scenario
 from tests.modbus_bus import Heard, running, until
 
 ROOT = Path(__file__).parents[2]

@@ -1,9 +1,13 @@
 import asyncio
 import json
+import os
 import sys
+import tty
 from pathlib import Path
 
 import pytest
+
+from tests.rtu_server import checksum
 
 SCENARIOS = Path(__file__).parents[3] / "config" / "scenarios"
 
@@ -69,11 +73,47 @@ async def test_water_is_told_more() -> None:
     assert b"told:1: unknown event 'burts'" in wrong
 
 
+async def test_a_device_of_a_profile_speaks_on_a_terminal_and_is_told_more() -> None:
+    """`device` names a pseudo-terminal, answers there with a checksum, and obeys a line on stdin."""
+    process = await start("device", "--profile", "level-rs485", "--unit", "3", "--way", "serial")
+    assert process.stdout is not None
+    assert process.stdin is not None
+    async with asyncio.timeout(30):
+        ready = json.loads(await process.stdout.readline())
+        fd = os.open(ready["port"], os.O_RDWR | os.O_NOCTTY)
+        try:
+            tty.setraw(fd)
+            honest = await asyncio.to_thread(asked, fd, 7)
+            process.stdin.write(b"{device: D1, event: {reply_exception: 6}}\n")
+            while (refused := await asyncio.to_thread(asked, fd, 5))[1] == 3:
+                await asyncio.to_thread(os.read, fd, 2)
+        finally:
+            os.close(fd)
+        process.stdin.close()
+        await process.wait()
+
+    assert (ready["units"], honest[:3]) == ({"D1": 3}, b"\3\3\2")
+    assert honest[5:] == checksum(honest[:5])
+    assert refused[:3] == b"\3\x83\6"
+
+
+def asked(fd: int, length: int) -> bytes:
+    """Ask unit 3 for holding register 4."""
+    request = bytes.fromhex("030300040001")
+    os.write(fd, request + checksum(request))
+    answer = b""
+    while len(answer) < length:
+        answer += os.read(fd, length - len(answer))
+    return answer
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (("water", "--scenario", "none.yaml"), "none.yaml: cannot be read"),
         (("water", "--scenario", "demo.yaml", "--rooms", "W9"), "no pump_room W9; it has W1"),
+        (("device", "--profile", "tasmota-temperature"), "speaks MQTT; give --broker"),
+        (("device", "--profile", "no-such"), "no profile is named 'no-such'; there are booster-wilo-sc"),
         (("lift", "--broker", "here", "--scenario", "demo.yaml"), "HOST:PORT is needed"),
         (("load", "--broker", "h:1", "--chain-open", "L1"), "LIFT:FIRST:LAST is needed"),
     ],

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulators.events import Kind
 from simulators.lift import DOOR_ZONE, Lift, LiftParams, LiftState
 from simulators.motion import Travel
-from simulators.scenario import Kind, load_scenario
+from simulators.scenario import load_scenario
 
 SHIPPED = Path(__file__).parents[3] / "config" / "scenarios"
 BUSY = LiftParams(calls_per_hour=150)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators import modbus_device
+from simulators.events import Kind
 from simulators.modbus_server import ModbusServer, WireFaults
-from simulators.scenario import Device, Kind, Scenario, load_scenario
+from simulators.scenario import Device, Scenario, load_scenario
 from simulators.water import PumpRoom, PumpRoomParams
 
 QUIET = Path(__file__).parents[3] / "config" / "scenarios" / "quiet.yaml"

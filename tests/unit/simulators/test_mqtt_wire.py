@@ -10,9 +10,10 @@ import aiomqtt
 import pytest
 
 from simulators import mqtt_device
+from simulators.events import Kind
 from simulators.lift import LiftParams
 from simulators.load import ChainOpen, Load, Numbering, Plan, Shape
-from simulators.scenario import Device, Kind, LeakParams, Scenario, Step
+from simulators.scenario import Device, LeakParams, Scenario, Step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from simulators.scenario import EVENTS, Expected, Kind, load_scenario
+from simulators.events import EVENTS, Kind
+from simulators.scenario import Expected, load_scenario
 from simulators.stage import Stage
 from simulators.strict_yaml import DocumentError
 

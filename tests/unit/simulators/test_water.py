@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulators.events import Kind
 from simulators.hydraulics import Curve, Load, Supply, equilibrium, hole_flow, speed_for
-from simulators.scenario import Kind, load_scenario
+from simulators.scenario import load_scenario
 from simulators.water import PumpRoom, PumpRoomParams, WaterState
 
 SHIPPED = Path(__file__).parents[3] / "config" / "scenarios"
