@@ -224,6 +224,8 @@ class Command(NamedTuple):
     target: str
     user: str
     reason: str
+    #: Of what is wished for a time only: its end.
+    until: datetime | None = None
 
 
 class TicketUpdate(NamedTuple):
@@ -319,6 +321,8 @@ class Cause(enum.StrEnum):
     RULE_FAULTED = "rule_faulted"
     #: The alarm that it was a child of has ended, and it has not.
     RELEASED = "released"
+    #: What kept its order back has run out or was lifted, and it is still there.
+    MUTE_ENDED = "mute_ended"
 
 
 class Observed(NamedTuple):
@@ -365,6 +369,12 @@ class Disposition(enum.StrEnum):
     WITHHELD_LATE = "withheld_late"
     WITHHELD_SHELVED = "withheld_shelved"
     WITHHELD_CAP = "withheld_cap"
+    WITHHELD_MAINTENANCE = "withheld_maintenance"
+
+    @property
+    def withheld(self) -> bool:
+        """Whether there is no order, neither its own nor a parent's."""
+        return self not in {Disposition.OWN_ORDER, Disposition.CHILD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +393,10 @@ class Alarm:
     cleared_at: datetime | None = None
     order_key: str | None = None
     acknowledged_by: str | None = None
+    #: Of a child: the alarm on whose order it stands.
+    parent: int | None = None
+    #: When its disposition is decided anew, if nothing happens before.
+    held_until: datetime | None = None
 
 
 class OrderStatus(enum.StrEnum):

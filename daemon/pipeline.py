@@ -23,8 +23,10 @@ from daemon.desks.orders import OrderDesk
 from daemon.model import Input, Observation, Reload, Taken, Tick, Transition
 from daemon.rules.engine import Engine
 from daemon.rules.schema import Ruleset
+from daemon.store.folds import Folds
 from daemon.store.journal import Journal
 from daemon.store.ledger import Ledger
+from daemon.store.mutes import Mutes
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +57,7 @@ class Pipeline:
         self.ledger = Ledger(db)
         self.known = KnownRules()
         orders = OrderDesk(db, self.ledger, self.known)
-        self._alarms = AlarmDesk(self.ledger, self.journal, self.known, orders)
+        self._alarms = AlarmDesk(self.ledger, self.journal, (Folds(db), Mutes(db)), self.known, orders)
         #: Asked in this order.
         self._desks: tuple[Desk, ...] = (self._alarms, orders)
         #: The input in work: what died, if processing dies.
@@ -80,9 +82,8 @@ class Pipeline:
             entry = Entry(seq, item)
             if seq in self.journal.aside:
                 self._alarms.report_aside(entry)
-            for transition in self._step(item):
-                for desk in self._desks:
-                    desk.decide(entry, transition)
+            self._run_out(entry)
+            self._decide(entry, self._step(item))
             if (type(item) is not Observation and type(item) is not Tick) or self._alarms.unsettled:
                 for desk in self._desks:
                     desk.heed(entry)
@@ -103,9 +104,40 @@ class Pipeline:
         for self.current in inputs:
             yield self.current
 
+    def _decide(self, entry: Entry, transitions: Iterable[Transition]) -> None:
+        for transition in transitions:
+            for desk in self._desks:
+                desk.decide(entry, transition)
+
+    def _run_out(self, entry: Entry) -> None:
+        """What is due by now with the rules and at the desks, in the order of its moments, the rules first.
+
+        One by one, for what is decided may be due soon itself: so it does not matter which input reveals it.
+        """
+        until = entry.item.at
+        while True:
+            due, of_rules = self._next_at_desks(), self.engine.next_deadline()
+            if of_rules is not None and of_rules <= until and (due is None or of_rules <= due):
+                self._decide(entry, self.engine.catch_up(of_rules, until))
+                continue
+            if due is None or due > until:
+                return
+            for desk in self._desks:
+                its = desk.next_deadline()
+                if its is not None and its <= due:
+                    desk.run_out(due, entry)
+
+    def _next_at_desks(self) -> datetime | None:
+        due = None
+        for desk in self._desks:
+            its = desk.next_deadline()
+            if its is not None and (due is None or its < due):
+                due = its
+        return due
+
     def next_deadline(self) -> datetime | None:
         """No Tick before this changes anything."""
-        dues = (self.engine.next_deadline(), *(desk.next_deadline() for desk in self._desks))
+        dues = (self.engine.next_deadline(), self._next_at_desks())
         return min((due for due in dues if due is not None), default=None)
 
     # --- rules -------------------------------------------------------------------------------------------

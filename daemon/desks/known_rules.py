@@ -38,6 +38,11 @@ class KnownRules:
         """The site's id; empty before the first Reload."""
         return self.ruleset.catalogue.site.id if self.ruleset is not None else ""
 
+    @property
+    def timezone(self) -> str:
+        """The zone of the site's clocks."""
+        return self.ruleset.catalogue.site.timezone if self.ruleset is not None else "UTC"
+
     def rule(self, alarm_rule: str) -> RuleSpec | None:
         """The rule that an alarm is about: `<rule>!faulted` is about the same things as `<rule>`."""
         return self.rules.get(alarm_rule.partition("!")[0])
@@ -59,7 +64,7 @@ class KnownRules:
     def explain(self, transition: Transition) -> Text:
         """Why a transition happened."""
         rule = self.ruleset.rule_for(transition.rule, transition.asset) if self.ruleset is not None else None
-        return explain(transition, rule) if rule is not None else Text(transition.detail, transition.detail)
+        return explain(transition, rule) if rule is not None else instrument.explanation(transition)
 
 
 def _template(rule: RuleSpec) -> evidence.Template:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 
 from daemon.desks.desk import Entry
 from daemon.desks.known_rules import KnownRules
-from daemon.model import Alarm, OutboxAction, TicketUpdate, Transition
+from daemon.model import Alarm, OutboxAction, Text, TicketUpdate, Transition
 from daemon.store import outbox
 from daemon.store.ledger import Ledger
 from daemon.workorders import evidence
+from daemon.workorders.sla import RESPOND_WITHIN
 
 
 class OrderDesk:
@@ -38,8 +40,20 @@ class OrderDesk:
     def update(self, key: str, transition: Transition, at: datetime) -> None:
         """Its alarm has changed: say so on the order, and let it follow up in level."""
         body = evidence.note("update", transition, evidence.update_text(transition))
-        self._ledger.raise_order(key, transition.level)
+        self._ledger.raise_order(key, transition.level, at + RESPOND_WITHIN[transition.level])
         outbox.add(self._db, key, OutboxAction.UPDATE, body, at)
+
+    def note_children(self, key: str, children: Sequence[Alarm], moment: datetime, at: datetime) -> None:
+        """Alarms have become children of an order: list them there; it is as urgent as the worst of them."""
+        worst = min(child.level for child in children)
+        level = self._ledger.raise_order(key, worst, at + RESPOND_WITHIN[worst])
+        lines = [evidence.Line(self._title(child), child.level, child.active_at) for child in children]
+        body = evidence.children_note(lines, level, moment, self._known.timezone)
+        outbox.add(self._db, key, OutboxAction.UPDATE, body, at)
+
+    def _title(self, alarm: Alarm) -> Text:
+        name, title = self._known.asset(alarm.rule, alarm.asset).name, self._known.template(alarm.rule).title
+        return Text(f"{name.zh} {title.zh}", f"{name.en}: {title.en}")
 
     def recover(self, key: str, transition: Transition, since: datetime, at: datetime) -> None:
         """Its alarm, active `since` then, is over: say so on the order, which a person closes."""

@@ -12,6 +12,7 @@ its most urgent rung that is on. What is unknown opens nothing, clears nothing, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -205,9 +206,10 @@ class Watch:
         elif old.state is AlarmState.PENDING:
             self._tell(old.state, AlarmState.NORMAL, Cause.RULE_CHANGED, at, seen, ())
 
-    def restate(self, cause: Cause, at: datetime, seen: datetime) -> None:
-        """Say how it stands: its rule's words have changed, or it is no other alarm's child any more."""
-        self._tell(self.state, self.state, cause, at, seen, [rung for rung in self.rungs if rung.on])
+    def restate(self, cause: Cause, at: datetime, seen: datetime) -> Transition:
+        """How it stands, for whoever decides about its order anew; nothing has happened to it."""
+        rungs = [rung for rung in self.rungs if rung.on]
+        return self._transition(self.state, self.state, cause, max(at, self.last_at), seen, rungs)
 
     def reopen(self, level: Level, data: DataState, *, late: bool) -> None:
         """Have an active alarm, as the ledger or the rule before says."""
@@ -317,21 +319,32 @@ class Watch:
         detail: str = "",
     ) -> None:
         self.last_at = max(at, self.last_at)
-        self.emit(
-            Transition(
-                rule=self.rule,
-                asset=self.asset,
-                before=before,
-                after=after,
-                level=self.level if level is None else level,
-                data=self.data,
-                cause=cause,
-                at=self.last_at,
-                seen_at=seen,
-                observed=self._observed(before, cause, rungs),
-                detail=detail,
-                late=self.late,
-            )
+        told = self._transition(before, after, cause, self.last_at, seen, rungs)
+        if level is not None or detail:
+            told = replace(told, level=level or self.level, detail=detail)
+        self.emit(told)
+
+    def _transition(
+        self,
+        before: AlarmState,
+        after: AlarmState,
+        cause: Cause,
+        at: datetime,
+        seen: datetime,
+        rungs: Iterable[Rung],
+    ) -> Transition:
+        return Transition(
+            rule=self.rule,
+            asset=self.asset,
+            before=before,
+            after=after,
+            level=self.level,
+            data=self.data,
+            cause=cause,
+            at=at,
+            seen_at=seen,
+            observed=self._observed(before, cause, rungs),
+            late=self.late,
         )
 
     def _observed(self, before: AlarmState, cause: Cause, rungs: Iterable[Rung]) -> tuple[Observed, ...]:

@@ -72,7 +72,7 @@ class Engine:
         self._seen = at
         due = self._deadlines.next()
         if due is not None and due <= at:
-            self._deadlines.run(at)
+            self._deadlines.run(at, at)
         if type(item) is Observation:
             if self._computed:
                 self._computed.clear()
@@ -81,6 +81,15 @@ class Engine:
             self._look(self._site.apply(item), at, None)
         if not self._out:
             return _NOTHING
+        return self._take_out()
+
+    def catch_up(self, until: datetime, seen: datetime) -> Sequence[Transition]:
+        """What is due up to `until`, ahead of the input of site time `seen` that will be stepped next."""
+        self._seen = seen
+        self._deadlines.run(until, seen)
+        return self._take_out()
+
+    def _take_out(self) -> Sequence[Transition]:
         out, self._out = self._out, []
         return out
 
@@ -91,7 +100,7 @@ class Engine:
         one closes it. A condition that is true already waits out its hold from `at`.
         """
         self._seen = at
-        self._deadlines.run(at)
+        self._deadlines.run(at, at)
         old = self._watches
         self._watches, prints = {}, {}
         fresh: list[Watch] = []
@@ -118,18 +127,22 @@ class Engine:
             if before_it is not None:
                 watch.inherit(before_it, at, at)
             self._guarded(watch, at, watch.step, at, at, at)
-        self._deadlines.run(at)
+        self._deadlines.run(at, at)
         self._note_all()
-        out, self._out = self._out, []
-        return out
+        return self._take_out()
 
-    def restate(self, rule: str, asset: str, at: datetime, cause: Cause = Cause.RULE_CHANGED) -> Sequence[Transition]:
-        """An open alarm as it stands, with its numbers: for when its order is decided anew. Nothing when it is none."""
+    def restate(self, rule: str, asset: str, at: datetime, cause: Cause) -> Transition | None:
+        """An open alarm as it stands, with its numbers: for when its order is decided anew. None when it is none.
+
+        Only said, not done: nothing of the engine changes.
+        """
         watch = self._watches.get(f"{rule}|{asset}")
-        if watch is not None and watch.open:
-            self._guarded(watch, at, watch.restate, cause, at, self._seen)
-        out, self._out = self._out, []
-        return out
+        if watch is None or not watch.open or watch.faulted:
+            return None
+        try:
+            return watch.restate(cause, at, self._seen)
+        except Exception:  # noqa: BLE001  as in `_guarded`: its next look will tell what is wrong with it
+            return None
 
     def next_deadline(self) -> datetime | None:
         """No Tick before this changes anything."""

@@ -100,7 +100,8 @@ _HAPPENED: dict[Cause, tuple[str, str]] = {
     Cause.SUPPRESSED: ("处于抑制条件，不产生报警", "it is suppressed, no alarm is opened"),
     Cause.RULE_REMOVED: ("规则已删除，报警关闭", "the rule was removed; the alarm is closed"),
     Cause.RULE_CHANGED: ("规则已修改，重新评估", "the rule was changed; it is looked at anew"),
-    Cause.RELEASED: ("所属数据源已恢复，本项仍未恢复", "its source is back, and this is not"),
+    Cause.RELEASED: ("所属上级报警已结束，本项仍未恢复", "what it was a child of has ended, and this has not"),
+    Cause.MUTE_ENDED: ("抑制已结束，报警仍在", "what kept its order back has ended, and it is still there"),
     Cause.RULE_FAULTED: ("规则执行出错", "the rule itself has failed"),
 }
 

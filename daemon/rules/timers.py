@@ -64,8 +64,11 @@ class Deadlines:
             timer.due = timer.entered = None
         self._heap.clear()
 
-    def run(self, until: datetime) -> None:
-        """Fire, in order, everything that is due at `until` or before, and what thereby becomes due."""
+    def run(self, until: datetime, seen: datetime) -> None:
+        """Fire, in order, everything that is due at `until` or before, and what thereby becomes due.
+
+        `seen` is the site time of the input that reveals it.
+        """
         heap = self._heap
         while heap and heap[0][0] <= until:
             entry, _, _, _, timer = heapq.heappop(heap)
@@ -78,4 +81,4 @@ class Deadlines:
                 self.arm(timer, timer.due)
                 continue
             timer.due = None
-            timer.fire(entry, until)
+            timer.fire(entry, seen)

@@ -72,9 +72,38 @@ CREATE TABLE alarm (
   active_at       INTEGER NOT NULL,
   cleared_at      INTEGER,
   order_key       TEXT,
-  acknowledged_by TEXT
+  acknowledged_by TEXT,
+  parent          INTEGER,          -- of a child: the alarm on whose order it stands
+  held_until      INTEGER,          -- when its disposition is decided anew
+  decided_at      INTEGER NOT NULL, -- when it got its disposition, by the inputs' time
+  ordinary        INTEGER NOT NULL  -- its order counts towards a storm
 ) STRICT;
 CREATE UNIQUE INDEX one_open_alarm ON alarm (rule, asset) WHERE state != 'cleared';
+CREATE INDEX alarm_by_rule ON alarm (rule, asset, active_at);
+CREATE INDEX alarm_by_decision ON alarm (decided_at);
+CREATE INDEX alarm_by_end ON alarm (cleared_at);
+
+-- Children that have not been written on their parent's order yet.
+CREATE TABLE unwritten (
+  child   INTEGER PRIMARY KEY REFERENCES alarm (no),
+  parent  INTEGER NOT NULL REFERENCES alarm (no),
+  note_at INTEGER NOT NULL
+) STRICT;
+
+-- What persons have muted for a time: one alarm (shelve), or all of an asset (maintain; `*`: of the site).
+CREATE TABLE mute (
+  id       INTEGER PRIMARY KEY,
+  kind     TEXT NOT NULL,
+  rule     TEXT NOT NULL,             -- empty: every rule
+  asset    TEXT NOT NULL,
+  level    INTEGER NOT NULL,          -- what is more urgent is not muted
+  since    INTEGER NOT NULL,
+  until    INTEGER NOT NULL,
+  user     TEXT NOT NULL,
+  reason   TEXT NOT NULL,
+  ended_at INTEGER
+) STRICT;
+CREATE INDEX mute_in_force ON mute (id) WHERE ended_at IS NULL;
 
 -- Each change of an alarm, with the numbers it stood on.
 CREATE TABLE transition (

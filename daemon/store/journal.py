@@ -65,7 +65,8 @@ def encode(item: Input) -> tuple[str, bytes]:
         case Tick():
             return "t", b""
         case Command():
-            return "c", orjson.dumps([item.name, item.target, item.user, item.reason])
+            until = [] if item.until is None else [to_ms(item.until)]
+            return "c", orjson.dumps([item.name, item.target, item.user, item.reason, *until])
         case TicketUpdate():
             changed_at = None if item.changed_at is None else to_ms(item.changed_at)
             return "u", orjson.dumps([item.key, item.status, item.by, item.note, changed_at])
@@ -104,7 +105,8 @@ def decode(at_ms: int, kind: str, body: bytes) -> Input:
         case "t":
             return Tick(at)
         case "c":
-            return Command(at, *orjson.loads(body))
+            name, target, user, why, *until = orjson.loads(body)
+            return Command(at, name, target, user, why, from_ms(until[0]) if until else None)
         case "u":
             key, status, by, note, changed_at = orjson.loads(body)
             changed = None if changed_at is None else from_ms(changed_at)

@@ -62,8 +62,23 @@ class Stretch(NamedTuple):
     worst_level: Level
 
 
+class Fate(NamedTuple):
+    """What becomes of an alarm from now on."""
+
+    disposition: Disposition
+    #: When it was decided, by the inputs' time.
+    at: datetime
+    #: Of a child: the alarm on whose order it stands.
+    parent: int | None = None
+    #: When it is decided anew, if nothing happens before.
+    held_until: datetime | None = None
+    #: Its order counts towards a storm.
+    ordinary: bool = True
+
+
 def _alarm(row: Sequence[Any]) -> Alarm:
-    no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by = row
+    no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by = row[:11]
+    parent, held_until = row[11:]
     return Alarm(
         no=no,
         rule=rule,
@@ -76,6 +91,8 @@ def _alarm(row: Sequence[Any]) -> Alarm:
         cleared_at=None if cleared_at is None else from_ms(cleared_at),
         order_key=order_key,
         acknowledged_by=acknowledged_by,
+        parent=parent,
+        held_until=None if held_until is None else from_ms(held_until),
     )
 
 
@@ -87,6 +104,7 @@ class Ledger:
         self.id = fact(db, "ledger_id")
         # every transition asks for it, so it is kept at hand; the rows are what counts
         self._open = {(a.rule, a.asset): a for a in open_alarms(db)}
+        self._next_held = self._soonest()
 
     def open_alarm(self, rule: str, asset: str) -> Alarm | None:
         """The alarm of a rule and asset that is not cleared."""
@@ -96,26 +114,56 @@ class Ledger:
         """Every alarm that is not cleared."""
         return list(self._open.values())
 
-    def add_alarm(self, transition: Transition, disposition: Disposition) -> Alarm:
+    def alarm(self, no: int) -> Alarm | None:
+        """The alarm of that number, open or not."""
+        return find_alarm(self._db, no)
+
+    def next_held(self) -> datetime | None:
+        """When the next disposition is to be decided anew."""
+        return self._next_held
+
+    def held_until(self, at: datetime) -> list[Alarm]:
+        """Alarms whose disposition is to be decided anew at that moment, oldest first."""
+        found = [a for a in self._open.values() if a.held_until is not None and a.held_until <= at]
+        return sorted(found, key=lambda alarm: alarm.no)
+
+    def add_alarm(self, transition: Transition, fate: Fate) -> Alarm:
         """Number an alarm at its activation."""
         t = transition
-        row = (t.rule, t.asset, t.after, int(t.level), t.data, disposition, to_ms(t.at))
-        no = self._db.execute(_SQL["add_alarm"], row).lastrowid
+        row = (t.rule, t.asset, t.after, int(t.level), t.data, fate.disposition, to_ms(t.at))
+        no = self._db.execute(_SQL["add_alarm"], (*row, *_fate(fate)[1:])).lastrowid
         return self._reread(t.rule, t.asset, no)
 
-    def change_alarm(self, alarm: Alarm, transition: Transition, disposition: Disposition) -> None:
+    def change_alarm(self, alarm: Alarm, transition: Transition, fate: Fate) -> Alarm:
         """Bring an alarm to where the transition leaves it."""
         t = transition
         cleared_at = to_ms(t.at) if t.after is AlarmState.CLEARED else None
-        row = (t.after, int(t.level), t.data, disposition, cleared_at, alarm.no)
-        self._db.execute(_SQL["change_alarm"], row)
+        self._db.execute(_SQL["change_alarm"], (t.after, int(t.level), t.data, cleared_at, alarm.no))
+        if (fate.disposition, fate.parent) != (alarm.disposition, alarm.parent):
+            self._db.execute(_SQL["dispose_alarm"], (*_fate(fate), alarm.no))
+        elif fate.held_until != alarm.held_until:
+            self._db.execute(_SQL["hold_alarm"], (_ms(fate.held_until), alarm.no))
+        return self._reread(alarm.rule, alarm.asset, alarm.no)
+
+    def hold(self, alarm: Alarm, until: datetime | None) -> None:
+        """Have an open alarm's disposition decided anew at `until`."""
+        self._db.execute(_SQL["hold_alarm"], (_ms(until), alarm.no))
         self._reread(alarm.rule, alarm.asset, alarm.no)
+
+    def _soonest(self) -> datetime | None:
+        return min((a.held_until for a in self._open.values() if a.held_until is not None), default=None)
 
     def _reread(self, rule: str, asset: str, no: int | None) -> Alarm:
         row = self._db.execute(_SQL["open_alarm"], (rule, asset)).fetchone()
+        before = self._open.get((rule, asset))
         if row is None:
-            return self._open.pop((rule, asset))
-        alarm = self._open[rule, asset] = _alarm(row)
+            alarm = self._open.pop((rule, asset))
+        else:
+            alarm = self._open[rule, asset] = _alarm(row)
+        if alarm.held_until is not None or (before is not None and before.held_until is not None):
+            self._next_held = self._soonest()
+        if row is None:
+            return alarm
         if alarm.no != no:
             raise AssertionError(f"two open alarms of {rule} on {asset}: {alarm.no} and {no}")
         return alarm
@@ -136,9 +184,10 @@ class Ledger:
         self._db.execute(_SQL["set_order_key"], (order.key, order.alarm_no))
         self._reread(order.rule, order.asset, order.alarm_no)
 
-    def raise_order(self, key: str, level: Level) -> None:
-        """The order follows its alarm up, never down."""
-        self._db.execute(_SQL["raise_order"], (int(level), key))
+    def raise_order(self, key: str, level: Level, respond_by: datetime) -> Level:
+        """The order follows its alarm up, never down; what is more urgent is due sooner, never later. Its level now."""
+        self._db.execute(_SQL["raise_order"], (int(level), to_ms(respond_by), key))
+        return Level(self._db.execute(_SQL["order_level"], (key,)).fetchone()[0])
 
     def update_order(self, key: str, status: OrderStatus, at: datetime, by: str) -> bool:
         """Note where the ticket stands; False when no such order is known."""
@@ -156,6 +205,20 @@ class Ledger:
     def audit(self, at: datetime, user: str, action: str, target: str, detail: str) -> None:
         """Append to the audit."""
         self._db.execute(_SQL["audit"], (to_ms(at), user, action, target, detail))
+
+
+def _fate(fate: Fate) -> tuple[object, ...]:
+    return fate.disposition, fate.parent, _ms(fate.held_until), to_ms(fate.at), int(fate.ordinary)
+
+
+def _ms(at: datetime | None) -> int | None:
+    return None if at is None else to_ms(at)
+
+
+def find_alarm(db: sqlite3.Connection, no: int) -> Alarm | None:
+    """The alarm of that number, open or not."""
+    row = db.execute(_SQL["alarm"], (no,)).fetchone()
+    return None if row is None else _alarm(row)
 
 
 def open_alarms(db: sqlite3.Connection) -> list[Alarm]:

@@ -1,21 +1,25 @@
 -- name: open_alarm
 -- The alarm of a rule and asset that is not cleared; there is at most one.
-SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by
+SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by,
+  parent, held_until
 FROM alarm WHERE rule = ? AND asset = ? AND state != 'cleared'
 
 -- name: open_alarms
 -- Every alarm that is not cleared.
-SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by
+SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by,
+  parent, held_until
 FROM alarm WHERE state != 'cleared' ORDER BY no
 
 -- name: recent_alarms
 -- The newest alarms first.
-SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by
+SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by,
+  parent, held_until
 FROM alarm ORDER BY no DESC LIMIT ?
 
 -- name: add_alarm
 -- An alarm at its activation.
-INSERT INTO alarm (rule, asset, state, level, data, disposition, active_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO alarm (rule, asset, state, level, data, disposition, active_at, parent, held_until, decided_at, ordinary)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: set_order_key
 -- The order that an alarm got.
@@ -23,7 +27,21 @@ UPDATE alarm SET order_key = ? WHERE no = ?
 
 -- name: change_alarm
 -- A later change of an alarm.
-UPDATE alarm SET state = ?, level = ?, data = ?, disposition = ?, cleared_at = ? WHERE no = ?
+UPDATE alarm SET state = ?, level = ?, data = ?, cleared_at = ? WHERE no = ?
+
+-- name: dispose_alarm
+-- What becomes of an open alarm from now on.
+UPDATE alarm SET disposition = ?, parent = ?, held_until = ?, decided_at = ?, ordinary = ? WHERE no = ?
+
+-- name: hold_alarm
+-- When its disposition is decided anew.
+UPDATE alarm SET held_until = ? WHERE no = ?
+
+-- name: alarm
+-- One alarm, open or not.
+SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by,
+  parent, held_until
+FROM alarm WHERE no = ?
 
 -- name: acknowledge
 -- An operator has seen it.
@@ -41,7 +59,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: raise_order
 -- The order follows its alarm up, never down.
-UPDATE work_order SET level = min(level, ?) WHERE key = ?
+UPDATE work_order SET level = min(level, ?), respond_by = min(respond_by, ?) WHERE key = ?
 
 -- name: update_order
 -- What the ticketing service says of it.
@@ -70,3 +88,7 @@ SELECT a.no, a.rule, a.asset, a.disposition, a.active_at, a.cleared_at, a.order_
   (SELECT level FROM transition WHERE alarm_no = a.no ORDER BY id LIMIT 1),
   (SELECT min(level) FROM transition WHERE alarm_no = a.no)
 FROM alarm a ORDER BY a.no
+
+-- name: order_level
+-- How urgent an order is.
+SELECT level FROM work_order WHERE key = ?

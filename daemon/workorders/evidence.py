@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from daemon.model import Alarm, Asset, Observed, Site, Text, Transition, WorkOrder
+from daemon.model import Alarm, Asset, Level, Observed, Site, Text, Transition, WorkOrder
 from daemon.workorders.policy import LATE_AFTER, order_key
 from daemon.workorders.sla import RESPOND_WITHIN
+
+#: Children named in one note; the rest are counted.
+_LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,29 @@ def note(kind: str, transition: Transition, text: Text) -> dict[str, Any]:
     }
 
 
+class Line(NamedTuple):
+    """A child, as its parent's order lists it."""
+
+    title: Text
+    level: Level
+    active_at: datetime
+
+
+def children_note(children: Sequence[Line], level: Level, at: datetime, zone: str) -> dict[str, Any]:
+    """The note that lists alarms which have become children of an order; times by the site's clocks."""
+    shown = children[:_LISTED]
+    rest = len(children) - len(shown)
+    when = [child.active_at.astimezone(ZoneInfo(zone)).strftime("%H:%M:%S") for child in shown]
+    roman = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ"}
+    zh = "；".join(f"{c.title.zh}（{roman[c.level]} 级，{t}）" for c, t in zip(shown, when, strict=True))
+    en = "; ".join(f"{c.title.en} (Level {c.level.name}, {t})" for c, t in zip(shown, when, strict=True))
+    text = Text(
+        f"并入本工单的报警 {len(children)} 项：{zh}" + (f"；另有 {rest} 项" if rest else ""),
+        f"{len(children)} alarms share this order: {en}" + (f"; and {rest} more" if rest else ""),
+    )
+    return {"kind": "update", "at": stamp(at), "text": words(text), "level": level.name, "observed": []}
+
+
 def words(text: Text) -> dict[str, str]:
     """A text as JSON."""
     return {"zh": text.zh, "en": text.en}
@@ -159,6 +187,11 @@ def update_text(transition: Transition) -> Text:
             return Text(
                 "传感器数据中断，当前状态未知；不视为恢复。",
                 "Sensor data is missing: the state is unknown, which is no recovery.",
+            )
+        case "rule_faulted":
+            return Text(
+                "监测规则出错，当前状态未知；不视为恢复。",
+                "The rule that watches this has failed: the state is unknown, which is no recovery.",
             )
         case "data_back":
             return Text("传感器数据已恢复，继续跟踪。", "Sensor data is back; the alarm is followed again.")

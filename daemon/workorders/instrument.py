@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daemon.model import Alarm, AlarmState, Cause, DataState, Level, Observed, Quality, Text, Transition
 from daemon.workorders.evidence import Template
+from daemon.workorders.policy import STORM_ORDERS, STORM_SPAN
 
 #: A rule's id with this behind it names the alarm about the rule.
 _FAULTED = "!faulted"
+_MINUTES = STORM_SPAN // timedelta(minutes=1)
 
 RULE_FAULTED = Template(
     title=Text("监测规则故障，需工程师处理", "A monitoring rule is faulty and needs an engineer"),
@@ -21,6 +23,27 @@ RULE_FAULTED = Template(
 )
 
 INPUT_SET_ASIDE = "gateway.input_set_aside"
+
+#: So many alarms that further ones share one order: this alarm's.
+STORM = "site.storm"
+_STORM = Template(
+    title=Text("报警风暴：多项报警并入本工单", "Alarm storm: many alarms share this order"),
+    category="facility",
+    type="pre_complaint",
+    cause=Text(
+        "短时间内大量报警，通常同源：停电、断水、网络或传感器供电中断。",
+        "Many alarms within minutes mostly have one cause: power, water, network or sensor supply.",
+    ),
+    consequence=Text(
+        "单项工单已合并；逐项见下方备注。安全类报警仍单独成单。",
+        "Single orders are folded into this one, see the notes. Safety alarms still have orders of their own.",
+    ),
+    steps=(
+        Text("先查公共原因：供电、水源、网络。", "Look for the common cause first: power, water supply, network."),
+        Text("按备注逐项到场确认。", "Then go through the notes one by one on site."),
+    ),
+    basis="ANSI/ISA-18.2-2016 (alarm flood), 工程判断",
+)
 
 #: What the gateway may find wrong with itself, by the name of the command that says so.
 GATEWAY = {
@@ -54,7 +77,17 @@ GATEWAY = {
 
 def template(rule: str) -> Template:
     """What an order about an instrument alarm says."""
-    return GATEWAY.get(rule, RULE_FAULTED)
+    return _STORM if rule == STORM else GATEWAY.get(rule, RULE_FAULTED)
+
+
+def explanation(transition: Transition) -> Text:
+    """Why an instrument alarm, or the storm, opened."""
+    if transition.rule == STORM:
+        return Text(
+            f"{_MINUTES} 分钟内工单达到 {STORM_ORDERS} 个，后续报警并入本工单，见备注。",
+            f"{STORM_ORDERS} orders within {_MINUTES} min: further alarms share this one, see the notes.",
+        )
+    return Text(transition.detail, transition.detail)
 
 
 def watched_rule(alarm: Alarm) -> str | None:
@@ -64,7 +97,7 @@ def watched_rule(alarm: Alarm) -> str | None:
 
 def is_own(alarm: Alarm) -> bool:
     """Whether an alarm is about the gateway or its rules: no rule watches it."""
-    return alarm.rule in GATEWAY or watched_rule(alarm) is not None
+    return alarm.rule in GATEWAY or alarm.rule == STORM or watched_rule(alarm) is not None
 
 
 def rule_faulted(transition: Transition) -> Transition:
@@ -93,16 +126,18 @@ def _opening(rule: str, asset: str, level: Level, at: datetime, detail: str) -> 
     )
 
 
+def storm(site: str, level: Level, at: datetime, seen: datetime) -> Transition:
+    """Orders come so fast that further alarms share one."""
+    return Transition(
+        STORM, site, AlarmState.NORMAL, AlarmState.ACTIVE, level, DataState.GOOD, Cause.CONDITION_HELD, at, seen
+    )
+
+
 def mended(alarm: Alarm, at: datetime) -> Transition:
     """The end of an instrument alarm."""
-    return Transition(
-        rule=alarm.rule,
-        asset=alarm.asset,
-        before=alarm.state,
-        after=AlarmState.CLEARED,
-        level=alarm.level,
-        data=alarm.data,
-        cause=Cause.RECOVERED,
-        at=at,
-        seen_at=at,
-    )
+    return changed(alarm, AlarmState.CLEARED, Cause.RECOVERED, at, at)
+
+
+def changed(alarm: Alarm, after: AlarmState, cause: Cause, at: datetime, seen: datetime) -> Transition:
+    """A change of an alarm that no rule watches, or that its rule cannot tell of."""
+    return Transition(alarm.rule, alarm.asset, alarm.state, after, alarm.level, alarm.data, cause, at, seen)

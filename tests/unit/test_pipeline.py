@@ -287,7 +287,7 @@ def test_news_that_came_late_is_borne_out_after_a_restart_without_a_snapshot_too
     spine.ledger.add_alarm(
         Transition("chain", "lift-1", AlarmState.NORMAL, AlarmState.ACTIVE, Level.I, DataState.GOOD,
                    Cause.CONDITION_HELD, at(1), at(1), late=True),
-        Disposition.WITHHELD_LATE,
+        ledger.Fate(Disposition.WITHHELD_LATE, at(1)),
     )  # fmt: skip
     spine.db.close()
 

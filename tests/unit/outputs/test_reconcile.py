@@ -31,8 +31,8 @@ class Lost:
         self.store = directory / FILE
         self.db = open_db(directory, T0).db
         self.db.execute(
-            "INSERT INTO alarm (rule, asset, state, level, data, disposition, active_at)"
-            " VALUES ('chain', 'L1', 'active', 1, 'good', 'own_order', 0)"
+            "INSERT INTO alarm (rule, asset, state, level, data, disposition, active_at, decided_at, ordinary)"
+            " VALUES ('chain', 'L1', 'active', 1, 'good', 'own_order', 0, 0, 1)"
         )
         self.db.execute(
             "INSERT INTO work_order VALUES ('hy|L1|chain|new|1', 1, 'L1', 'chain', 1, 'sent', 0, 0, 0, '', x'')"

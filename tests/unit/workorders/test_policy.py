@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from daemon.model import Alarm, AlarmState, Cause, DataState, Disposition, Level, Transition, from_ms
-from daemon.workorders.policy import Action, Why, order_key, plan
+from daemon.workorders.policy import Action, Circumstances, Why, order_key, plan
 
 T0 = from_ms(1_795_300_000_000)
 S = AlarmState
@@ -34,7 +34,7 @@ SHADOW = alarm(Disposition.WITHHELD_SHADOW)
         ("late news waits to be borne out", change(S.NORMAL, S.ACTIVE, Cause.CONDITION_HELD, late=True), None, False,
          Action.NOTHING, Why.LATE),
         ("borne out, it opens", change(S.ACTIVE, S.ACTIVE, Cause.CONFIRMED), LATE, False,
-         Action.OPEN, Why.BORNE_OUT),
+         Action.OPEN, Why.RELEASED),
         ("late news that is over stays quiet", change(S.CLEARING, S.CLEARED, Cause.RECOVERED), LATE, False,
          Action.NOTHING, Why.WITHOUT_ORDER),
         ("clearing says nothing yet", change(S.ACTIVE, S.CLEARING, Cause.RECOVERED), OWN, False,
@@ -58,7 +58,7 @@ def test_policy(
     sentence: str, transition: Transition, open_alarm: Alarm | None, *, shadow: bool, action: Action, why: Why
 ) -> None:
     """Each row's sentence holds."""
-    decision = plan(transition, open_alarm, shadow=shadow, open_late=False)
+    decision = plan(transition, open_alarm, Circumstances(shadow=shadow))
 
     assert (decision.action, decision.why) == (action, why), sentence
 
@@ -74,4 +74,4 @@ def test_a_safety_class_state_opens_however_late() -> None:
     """An entrapment that is heard of an hour later still needs a person."""
     late = change(S.NORMAL, S.ACTIVE, Cause.CONDITION_HELD, late=True)
 
-    assert plan(late, None, shadow=False, open_late=True).action is Action.OPEN
+    assert plan(late, None, Circumstances(open_late=True)).action is Action.OPEN

@@ -1,0 +1,103 @@
+"""What bears on an alarm's order right now: mutes, parents, caps, flapping, storms."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from daemon.desks.known_rules import KnownRules
+from daemon.model import Alarm, Disposition, Transition
+from daemon.rules.schema import RuleSpec
+from daemon.store.folds import Folds
+from daemon.store.ledger import Ledger
+from daemon.store.mutes import Mutes
+from daemon.workorders import instrument
+from daemon.workorders.policy import (
+    FLAP_OPENINGS,
+    FLAP_ORDER_FOR,
+    FLAP_SPAN,
+    STORM_ORDERS,
+    STORM_SPAN,
+    Circumstances,
+)
+
+#: No alarm has this number.
+_NONE = 0
+
+
+class Bearing:
+    """Reads the ledger, by the inputs' time: the same whenever somebody looks."""
+
+    def __init__(self, ledger: Ledger, folds: Folds, mutes: Mutes, known: KnownRules) -> None:
+        self._ledger = ledger
+        self._folds = folds
+        self._mutes = mutes
+        self._known = known
+
+    def ordinary(self, rule: str) -> bool:
+        """Whether an order of that rule counts towards a storm, and may be folded, capped or shelved."""
+        spec = self._known.rules.get(rule)
+        return rule not in instrument.GATEWAY if spec is None else not spec.never_suppress
+
+    def on(self, transition: Transition, alarm: Alarm | None, moment: datetime) -> Circumstances:
+        """The circumstances in which it is decided, at `moment`, which order an alarm belongs to."""
+        rule, asset, level = transition.rule, transition.asset, transition.level
+        spec = self._known.rules.get(rule)
+        shadow, open_late = (spec.mode == "shadow", spec.late == "open") if spec is not None else (False, True)
+        if rule == instrument.STORM or not self.ordinary(rule):
+            return Circumstances(shadow=shadow, open_late=open_late, never_suppress=True)
+        number = alarm.no if alarm is not None else _NONE
+        shelf = self._mutes.shelf(rule, asset)
+        openings = self._folds.openings(rule, asset, moment - FLAP_SPAN, number)
+        flapping = openings >= FLAP_OPENINGS
+        return Circumstances(
+            shadow=shadow,
+            open_late=open_late,
+            maintained_until=self._maintained_until(rule, asset, moment),
+            shelved_until=shelf.until if shelf is not None and level >= shelf.level else None,
+            parent=self._parent(rule, asset, number),
+            flapping=flapping,
+            flap_parent=self._folds.latest_order(rule, asset, moment - FLAP_ORDER_FOR) if flapping else None,
+            flapping_until=moment + FLAP_SPAN,
+            capped_until=self._capped_until(spec, transition, moment),
+            storm=self._storm(alarm, moment),
+        )
+
+    def _maintained_until(self, rule: str, subject: str, moment: datetime) -> datetime | None:
+        about = self._known.subject(rule, subject)
+        mute = self._mutes.maintenance(about.owner if about is not None else subject)
+        return mute.until if mute is not None and mute.until > moment else None
+
+    def _parent(self, rule: str, subject: str, number: int) -> int | None:
+        """The alarm with an order that explains this one: about the one source over which all its devices speak."""
+        spec = self._known.rules.get(rule)
+        about = self._known.subject(rule, subject) if spec is not None and spec.child_of else None
+        sources = {device.source for device in about.devices} if about is not None else set()
+        if spec is None or spec.child_of is None or len(sources) != 1:
+            return None
+        alarm = self._ledger.open_alarm(spec.child_of, *sources)
+        while alarm is not None and alarm.disposition is Disposition.CHILD and alarm.parent is not None:
+            alarm = self._ledger.alarm(alarm.parent)
+        if alarm is None or alarm.disposition is not Disposition.OWN_ORDER or alarm.no == number:
+            return None
+        return alarm.no
+
+    def _capped_until(self, spec: RuleSpec | None, transition: Transition, moment: datetime) -> datetime | None:
+        cap = getattr(spec, "cap", None)
+        if cap is None:
+            return None
+        begin, end = self._day(moment)
+        had = self._folds.orders_of_day(transition.rule, transition.asset, begin, transition.level)
+        return end if had >= cap else None
+
+    def _day(self, moment: datetime) -> tuple[datetime, datetime]:
+        """The day by the site's clocks; it has 23 or 25 hours when they are changed."""
+        zone = ZoneInfo(self._known.timezone)
+        midnight = moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        return midnight.astimezone(UTC), (midnight + timedelta(days=1)).astimezone(UTC)
+
+    def _storm(self, alarm: Alarm | None, moment: datetime) -> bool:
+        storm = self._ledger.open_alarm(instrument.STORM, self._known.site)
+        if storm is not None and (storm.held_until is not None or (alarm is not None and alarm.parent == storm.no)):
+            return True
+        return self._folds.recent_orders(moment - STORM_SPAN) >= STORM_ORDERS - 1
