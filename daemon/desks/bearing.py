@@ -83,7 +83,7 @@ class Bearing:
         return alarm.no
 
     def _capped_until(self, spec: RuleSpec | None, transition: Transition, moment: datetime) -> datetime | None:
-        cap = getattr(spec, "cap", None)
+        cap = spec.cap if spec is not None else None
         if cap is None:
             return None
         begin, end = self._day(moment)

@@ -44,7 +44,7 @@ def observed(draw: st.DrawFn) -> Observation:
 
 others = st.one_of(
     st.builds(Tick, moments),
-    st.builds(Command, moments, words, words, words, words),
+    st.builds(Command, moments, words, words, words, words, st.none() | moments),
     st.builds(TicketUpdate, moments, words, st.sampled_from(OrderStatus), words, words, st.none() | moments),
     st.builds(Reload, moments, words),
 )
