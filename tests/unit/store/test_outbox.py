@@ -101,7 +101,9 @@ def test_everything_added_is_counted_somewhere(db: sqlite3.Connection) -> None:
 
 def test_a_receipt_moves_the_work_order(db: sqlite3.Connection) -> None:
     """Sent with its create's receipt, parked with its create; a status told meanwhile by the service stays."""
-    db.execute("INSERT INTO alarm VALUES (1, 'r', 'L1', 'active', 1, 'good', 'own_order', 0,NULL,NULL,NULL,NULL,NULL,0,1)")
+    db.execute(
+        "INSERT INTO alarm VALUES (1, 'r', 'L1', 'active', 1, 'good', 'own_order', 0,NULL,NULL,NULL,NULL,NULL,0,1)"
+    )
     for key, status in (("a", "pending"), ("b", "pending"), ("c", "accepted")):
         row = (key, 1, "L1", "r", 1, status, 0, 0, 0, "", b"{}")
         db.execute("INSERT INTO work_order VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
