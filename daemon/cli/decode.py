@@ -52,7 +52,7 @@ def decode(  # noqa: PLR0913  each is an option of the command
     if registers:
         if payload is not None or topic:
             raise ConfigError(["--registers stands instead of a payload and its topic; give one of the two"])
-        image = read_image([_text(text).decode("utf-8", "replace") for text in registers], first=first)
+        image = read_image([text_of(text).decode("utf-8", "replace") for text in registers], first=first)
         told = decode_image(found, image, unit, at)
         whence: dict[str, Any] = {"unit": unit}
     else:
@@ -60,8 +60,7 @@ def decode(  # noqa: PLR0913  each is an option of the command
             raise ConfigError([f"the profile {found.profile!r} reads registers, not messages; give --registers"])
         if payload is None or not topic:
             raise ConfigError(["give --topic and the payload (@FILE reads a file, - standard input), or --registers"])
-        given = dict(_pair(text) for text in address or ())
-        told = decode_message(found, Message(topic, _text(payload), at, retained), given, find_zone(zone))
+        told = decode_message(found, Message(topic, text_of(payload), at, retained), pairs(address), find_zone(zone))
         whence = {"topic": topic, "subscribe": _filters(found, told)}
     if output is Output.JSON:
         print_json({"profile": found.profile, **whence, **told.plain()})
@@ -77,7 +76,8 @@ def _filters(profile: Profile, told: Told) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _text(text: str) -> bytes:
+def text_of(text: str) -> bytes:
+    """What an argument stands for: itself, a file (`@FILE`), or standard input (`-`)."""
     try:
         if text == "-":
             return sys.stdin.buffer.read()
@@ -105,6 +105,11 @@ def find_zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError([f"--zone {name!r} is no IANA time zone; write one such as Asia/Shanghai"]) from None
+
+
+def pairs(given: list[str] | None) -> dict[str, str]:
+    """What several `--address PART=VALUE` tell."""
+    return dict(_pair(text) for text in given or ())
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import typer
 
 from daemon.cli.probe_modbus import probe_modbus
+from daemon.cli.probe_mqtt import probe_mqtt, probe_payload
 
 app = typer.Typer(no_args_is_help=True, help="Find out what stands on a wire or behind an address; nothing is written.")
+app.command("mqtt")(probe_mqtt)
+app.command("payload")(probe_payload)
 app.command("modbus")(probe_modbus)
 
 

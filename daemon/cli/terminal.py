@@ -32,5 +32,6 @@ def print_json(result: object) -> None:
 
 
 def print_line(line: str) -> None:
-    """One line of text on standard output, as it is."""
+    """Text on standard output; what a device sent cannot move the cursor or colour the terminal."""
+    line = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in line)
     out.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -28,6 +28,8 @@ class Message:
     payload: bytes
     received_at: datetime
     retained: bool = False
+    #: How long the payload was on the wire, when it was cut for being too long.
+    cut_from: int = 0
 
 
 def decode_message(profile: Profile, message: Message, given: Mapping[str, str], zone: ZoneInfo) -> Told:

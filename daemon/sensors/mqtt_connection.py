@@ -29,12 +29,14 @@ from daemon.supervisor import heed_cancellation
 class Connection(aiomqtt.Client):
     """One connection: `join` once, `_drop` at the end."""
 
-    def __init__(self, config: MqttConfig, *, client_id: str, will: aiomqtt.Will) -> None:
+    def __init__(self, config: MqttConfig, *, client_id: str, will: aiomqtt.Will | None) -> None:
+        """Without a will it is a visit: the broker keeps nothing of us when we are gone."""
         v5 = config.version == "5"
+        visit = will is None
         properties = None
         if v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = int(config.session_expiry.total_seconds())
+            properties.SessionExpiryInterval = 0 if visit else int(config.session_expiry.total_seconds())
             properties.ReceiveMaximum = config.receive_maximum
         super().__init__(
             *config.address,
@@ -42,8 +44,8 @@ class Connection(aiomqtt.Client):
             username=config.username,
             password=config.password.get_secret_value() if config.password else None,
             protocol=aiomqtt.ProtocolVersion.V5 if v5 else aiomqtt.ProtocolVersion.V311,
-            clean_start=False if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,  # the latter means nothing in 3.1.1
-            clean_session=None if v5 else False,
+            clean_start=visit if v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,  # the latter means nothing in 3.1.1
+            clean_session=None if v5 else visit,
             properties=properties,
             keepalive=max(1, int(config.keepalive.total_seconds())),
             timeout=config.connect_timeout.total_seconds(),

@@ -59,7 +59,8 @@ class Link(Connection):
         receive: Callable[[Publish], None],
         changed: asyncio.Event,
     ) -> None:
-        will = aiomqtt.Will(status_topic, b"offline", qos=1, retain=True)
+        """Without a status topic it is a visit: nothing is published, and the broker keeps nothing of us afterwards."""
+        will = aiomqtt.Will(status_topic, b"offline", qos=1, retain=True) if status_topic else None
         super().__init__(config, client_id=client_id, will=will)
         self._clock = clock
         self._v5 = config.version == "5"
@@ -99,7 +100,8 @@ class Link(Connection):
             self._keeper.cancel()
         if not self.lost:
             self._throw_away()
-            self.tell("offline")
+            if self._status_topic:
+                self.tell("offline")
             self._client.disconnect()
             self._client.loop_write()
         self._drop()
