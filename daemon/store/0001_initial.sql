@@ -184,3 +184,29 @@ CREATE TABLE forward_gap (
   to_seq   INTEGER NOT NULL,
   PRIMARY KEY (sink, from_seq)
 ) STRICT, WITHOUT ROWID;
+
+-- What people are to be told about an order; handed to channels by a job of its own.
+CREATE TABLE notice (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+  order_key TEXT NOT NULL,
+  occasion  TEXT NOT NULL,
+  roles     BLOB NOT NULL,              -- JSON list
+  level     INTEGER NOT NULL,
+  at        INTEGER NOT NULL,
+  body      BLOB NOT NULL,
+  addressed INTEGER NOT NULL DEFAULT 0,
+  channels  INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX notice_unaddressed ON notice (id) WHERE addressed = 0;
+CREATE TABLE notice_delivery (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  notice_id    INTEGER NOT NULL REFERENCES notice (id),
+  channel      TEXT NOT NULL,
+  level        INTEGER NOT NULL,
+  state        TEXT NOT NULL DEFAULT 'pending',
+  attempts     INTEGER NOT NULL DEFAULT 0,
+  next_at      INTEGER NOT NULL,
+  last_error   TEXT NOT NULL DEFAULT '',
+  delivered_at INTEGER
+) STRICT;
+CREATE INDEX notice_waiting ON notice_delivery (channel, level, id) WHERE state = 'pending';

@@ -1,0 +1,1 @@
+"""Telling people: group robots, mail and the rest."""

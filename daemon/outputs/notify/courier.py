@@ -1,0 +1,185 @@
+"""From notices to channels: Level I first, within each peer's rate, bursts as one digest, never in anybody's way.
+
+    notice ─> address (job) ─> per channel: due ─> [one message | digest] ─> delivered · postponed · parked
+
+Peers have no idempotency keys, so a message that timed out is sent again and may come twice: better twice than never.
+A delivery is tried `_MOST_ATTEMPTS` times, then parked, counted and logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from daemon import telemetry
+from daemon.clock import Clock
+from daemon.model import Level, Reject, Retry
+from daemon.outputs.notify.channel import Channel, Message
+from daemon.store import notices
+from daemon.store.db import reader
+from daemon.store.jobs import RunJob
+from daemon.store.notices import Pending
+from daemon.supervisor import Backoff
+
+log = structlog.get_logger(__name__)
+
+_SENT = telemetry.counter("notices_sent_total", "Messages that a channel's peer took.", "channel")
+_GIVEN_UP = telemetry.counter("notices_parked_total", "Notices given up: a person must look.", "channel")
+_MOST_ATTEMPTS = 12
+#: More than that many waiting of one urgency become one message.
+_DIGEST_OVER = 3
+_MOST_IN_DIGEST = 40
+_IDLE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One channel and whom it serves."""
+
+    channel: Channel
+    roles: tuple[str, ...]
+    #: `zh`, `en`, or `both`.
+    language: str = "both"
+    #: What the peer allows; WeCom and DingTalk 20.
+    per_minute: int = 20
+
+
+class Courier:
+    """Serves every channel by a task of its own, so that a dead one holds up no other."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        store: Path,
+        *,
+        run_job: RunJob,
+        clock: Clock,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._routes = routes
+        self._store = store
+        self._run_job = run_job
+        self._clock = clock
+        self._backoff = backoff or Backoff(2.0, 300.0)
+        self._new = asyncio.Event()
+        self._wakes = {name: asyncio.Event() for name in routes}
+
+    def wake(self) -> None:
+        """Something may have been added. Cheap; called in the event loop after each commit."""
+        self._new.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled. Raises only what ended the writer."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._address(), name="notices-address")
+            for name, route in self._routes.items():
+                group.create_task(self._serve(name, route), name=f"notices-{name}")
+
+    async def _address(self) -> None:
+        roles = {name: route.roles for name, route in self._routes.items()}
+        known = -1
+        with reader(self._store) as db:
+            while True:
+                self._new.clear()
+                newest = notices.newest(db)
+                if newest != known:
+                    while await self._run_job(partial(notices.address, channels=roles)):
+                        pass
+                    known = newest
+                    for wake in self._wakes.values():
+                        wake.set()
+                await self._new.wait()
+
+    async def _serve(self, name: str, route: Route) -> None:
+        wake, spent = self._wakes[name], list[datetime]()
+        with reader(self._store) as db:
+            while True:
+                wake.clear()
+                now = self._clock.now()
+                spent = [at for at in spent if now - at < timedelta(minutes=1)]
+                waiting = notices.due(db, name, now, 200)
+                if not waiting:
+                    due = notices.next_at(db, name)
+                    await _rest(wake, _IDLE if due is None else (due - now).total_seconds())
+                elif len(spent) >= route.per_minute:
+                    await self._clock.sleep(max(0.05, (spent[0] + timedelta(minutes=1) - now).total_seconds()))
+                else:
+                    spent.append(now)
+                    await self._send(name, route, _batch(waiting))
+
+    async def _send(self, name: str, route: Route, batch: Sequence[Pending]) -> None:
+        ids = [pending.id for pending in batch]
+        tried = max(pending.attempts for pending in batch) + 1
+        try:
+            await route.channel.send(compose(batch, route))
+        except Retry as retry:
+            if tried >= _MOST_ATTEMPTS:
+                await self._park(name, route, ids, f"{retry} ({tried} tries)")
+                return
+            wait = timedelta(seconds=self._backoff.wait(tried))
+            until = self._clock.now() + max(wait, retry.after or wait)
+            if tried == 1:
+                log.warning("channel_lost", channel=name, error=str(retry), until=until.isoformat(timespec="seconds"))
+            await self._run_job(partial(notices.postponed, ids=ids, error=str(retry), until=until))
+        except Reject as reject:
+            await self._park(name, route, ids, str(reject))
+        else:
+            _SENT.labels(name).inc()
+            await self._run_job(partial(notices.delivered, ids=ids, at=self._clock.now()))
+
+    async def _park(self, name: str, route: Route, ids: Sequence[int], error: str) -> None:
+        _GIVEN_UP.labels(name).inc(len(ids))
+        log.error(
+            "notices_parked",
+            channel=name,
+            to=route.roles,
+            notices=len(ids),
+            error=error,
+            advice="these people were not told: call them, then mend the channel",
+        )
+        await self._run_job(partial(notices.parked, ids=ids, error=error))
+
+
+async def _rest(wake: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, min(seconds, _IDLE))):
+            await wake.wait()
+
+
+def _batch(waiting: Sequence[Pending]) -> Sequence[Pending]:
+    """The next message: the first of the most urgent, or all of that urgency when there are many."""
+    urgent = waiting[0].level is Level.I
+    alike = [pending for pending in waiting if (pending.level is Level.I) is urgent]
+    return alike[:_MOST_IN_DIGEST] if len(alike) > _DIGEST_OVER else alike[:1]
+
+
+def compose(batch: Sequence[Pending], route: Route) -> Message:
+    """One message of one notice or of many."""
+    only_residents = set(route.roles) == {"residents"}
+    said = [_words(pending, route.language, residents=only_residents) for pending in batch]
+    level = min(pending.level for pending in batch)
+    if len(said) == 1:
+        return Message(*said[0], level)
+    zh, en = f"{len(said)} 条通知", f"{len(said)} notices"
+    title = {"zh": zh, "en": en}.get(route.language, f"{zh} {en}")
+    return Message(title, "\n".join(f"· {title or text}" for title, text in said), level)
+
+
+def _words(pending: Pending, language: str, *, residents: bool) -> tuple[str, str]:
+    if residents:
+        text = pending.body["residents"] or {"zh": "", "en": ""}
+        return _in("物业通知", "Notice from the property office", language), _in(text["zh"], text["en"], language)
+    staff = pending.body["staff"]
+    title, text = staff["title"], staff["text"]
+    return _in(title["zh"], title["en"], language), _in(text["zh"], text["en"], language)
+
+
+def _in(zh: str, en: str, language: str) -> str:
+    return {"zh": zh, "en": en}.get(language, f"{zh}\n{en}")
