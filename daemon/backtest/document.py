@@ -24,6 +24,8 @@ class Findings:
     histories: tuple[str, ...]
     catalogue: Catalogue
     rules_hash: str
+    #: Pairs of a rule and what it watches.
+    bound: int
     result: Result
     #: What stands in the history and is no point of the site.
     ignored: tuple[str, ...] = ()
@@ -42,6 +44,7 @@ def as_json(found: Findings) -> dict[str, Any]:
     document: dict[str, Any] = {
         "site": found.catalogue.site.id,
         "rules_hash": found.rules_hash,
+        "bound": found.bound,
         "history": {
             "places": list(found.histories),
             "first_at": stamp(result.first_at),

@@ -66,6 +66,7 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
         tuple(places),
         site.catalogue,
         ruleset.hash if ruleset is not None else "",
+        sum(1 for _ in ruleset.bindings()) if ruleset is not None else 0,
         result,
         tuple(dict.fromkeys(name for one in histories for name in one.ignored)),
         against(result, results[1]) if other else None,
