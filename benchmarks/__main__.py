@@ -3,6 +3,7 @@
 cpu      the whole daemon over a bare aiomqtt receive loop: flat out, and paced at 1 000 msg/s
 orders   from the publisher's time in the message to the order in the ticketing service
 memory   RSS with 2 000 points and 500 rules
+backtest readings a second of `rules backtest` on one core, with ten rules for each lift
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
+from benchmarks.backtest import backtest
 from benchmarks.memory import resident
 from benchmarks.ordering import time_to_order
 from benchmarks.pipeline import whole_pipeline
@@ -22,7 +24,7 @@ from benchmarks.receiving import bare_loop
 from benchmarks.report import Pair, Results
 from benchmarks.work import FIELDS, Work
 
-PARTS = ("cpu", "orders", "memory")
+PARTS = ("cpu", "orders", "memory", "backtest")
 
 
 async def run(chosen: argparse.Namespace) -> Results:
@@ -42,6 +44,10 @@ async def run(chosen: argparse.Namespace) -> Results:
         _say("memory")
         points, rules = (200, 50) if chosen.quick else (2_000, 500)
         results.held = await resident(points, rules, Work(60_000 // scale, 1_000, shape="status"))
+    if "backtest" in chosen.parts:
+        for n in range(1 if chosen.quick else chosen.pairs):
+            _say(f"a history through the rules, run {n + 1}")
+            results.played.append(backtest(10_000 // scale))
     return results
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
+from benchmarks.backtest import Played
 from benchmarks.memory import Held
 from benchmarks.ordering import Ordered
 from benchmarks.pipeline import Processed
@@ -34,6 +35,7 @@ class Results:
     pairs: dict[str, list[Pair]] = field(default_factory=dict)
     ordered: Ordered | None = None
     held: Held | None = None
+    played: list[Played] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """One object."""
@@ -48,6 +50,7 @@ class Results:
             },
             "orders": asdict(self.ordered) if self.ordered else None,
             "memory": asdict(self.held) if self.held else None,
+            "backtest": [{**asdict(p), "readings_per_second": p.readings_per_second} for p in self.played],
         }
 
     def as_text(self) -> str:
@@ -69,6 +72,12 @@ class Results:
                 f"RSS with {h.points} points and {h.rules} rules after {h.messages} messages: {h.rss_mb:.0f} MB "
                 f"(peak {h.peak_mb:.0f} MB)"
             )
+        rows += [
+            f"backtest {n}: {p.readings_per_second:.0f} readings/s on one core ({p.readings} readings from CSV, "
+            f"{p.rules_each} rules for each lift, {p.alarms} alarms; {p.cpu_s:.1f} s CPU of which {p.start_s:.1f} s to "
+            f"start; peak {p.peak_mb:.0f} MB)"
+            for n, p in enumerate(self.played, 1)
+        ]
         rows.append("after every run the store held exactly the values that were sent")
         return "\n".join(rows)
 

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from benchmarks.backtest import backtest
 from benchmarks.memory import resident
 from benchmarks.ordering import time_to_order
 from benchmarks.pipeline import whole_pipeline
@@ -26,7 +27,8 @@ async def test_benchmarks_run() -> None:
         time_to_order(3, rate=500),
         resident(26, 20, Work(50, 500, shape="status")),
     )
-    report = Results("a machine", {"tiny": [Pair(received, processed)]}, ordered, held)
+    played = backtest(5, lifts=2)
+    report = Results("a machine", {"tiny": [Pair(received, processed)]}, ordered, held, [played])
 
     assert processed.values_stored == 110 * 9
     assert processed.messages_per_commit > 0
@@ -34,5 +36,7 @@ async def test_benchmarks_run() -> None:
     assert 0 < ordered.p50_ms <= ordered.p99_ms <= ordered.longest_ms
     assert (held.points, held.rules, held.values_stored) == (26, 20, 50 * 13)
     assert held.rss_mb > 10
+    assert (played.readings, played.rules_each) == (5 * 2 * 9, 10)
     assert json.loads(json.dumps(report.as_json()))["cpu"]["tiny"]["pairs"][0]["whole"]["values_stored"] == 990
+    assert "readings/s on one core" in report.as_text()
     assert "tiny 1" in report.as_text()
