@@ -120,7 +120,8 @@ def _rows(lifts: int) -> Iterator[str]:
     while True:
         n += 1
         yield ",".join(
-            f"{(n + lift) % 33 + 1},{0.0 if n % 3 else 2.5},{'open' if (n + lift) % 40 < 8 else 'closed'},normal,closed,"
+            f"{(n + lift) % 33 + 1},{0.0 if n % 3 else 2.5},"
+            f"{'open' if (n + lift) % 40 < 8 else 'closed'},normal,closed,"
             f"{24 + chance.random() * 4:.1f},{45 + chance.random() * 20:.1f},{0.1 + chance.random() * 0.1:.3f},"
             f"{97.9 + chance.random() * 0.4:.2f}"
             for lift in range(lifts)
