@@ -111,6 +111,10 @@ class Document:
         line, column = self.places.get(location, (1, 1))
         return f"{self.name}:{line}:{column}"
 
+    def key_place(self, location: Location) -> str:
+        """Where the key of a value stands; another place only when the value has been put in from elsewhere."""
+        return self.place(location)
+
 
 class _Reader:
     def __init__(self, name: str) -> None:
@@ -230,7 +234,8 @@ def explain(error: ValidationError, document: Document, known: Iterable[str] = (
         inside = tuple(part for part in location if _stands(part, location, document))
         what = _words(dict(fault), known)
         path = ".".join(str(part) for part in inside)
-        line = f"{document.place(inside)}: {path + ': ' if path else ''}{what}"
+        place = (document.key_place if fault["type"] == "extra_forbidden" else document.place)(inside)
+        line = f"{place}: {path + ': ' if path else ''}{what}"
         if line not in lines:
             lines.append(line)
     return lines

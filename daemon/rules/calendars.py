@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: What is observed of a calendar: the site's clocks, and where they are.
 CLOCK, INSIDE, OUTSIDE = "clock", "inside", "outside"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 _DATES = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.\.(\d{4}-\d\d-\d\d))?")
 _MIDNIGHT = 24 * 60
 #: Clocks are put forward and back at whole quarters of an hour of UTC, in every zone there is.
@@ -41,7 +41,7 @@ _AHEAD = timedelta(days=8)
 
 
 def _hours(text: str) -> str:
-    match = _HOURS.fullmatch(text)
+    match = HOURS.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} are no hours; write them as 08:00-18:00, or 22:00-06:00 over midnight")
     start, end = _span(match)
@@ -79,17 +79,23 @@ DayText = Annotated[str, AfterValidator(_weekdays)]
 DateText = Annotated[str, AfterValidator(_dates)]
 
 
+#: One may stand without brackets.
+_LISTED = BeforeValidator(
+    lambda given: (given,) if isinstance(given, str) else given, json_schema_input_type=str | tuple[str, ...] | None
+)
+
+
 class CalendarSpec(Strict):
     """Hours and days by the site's clocks."""
 
     #: Under which it is known to its rule file.
     name: str | None = None
-    hours: HoursText | tuple[HoursText, ...] | None = None
-    days: tuple[DayText, ...] | None = None
+    hours: Annotated[tuple[HoursText, ...] | None, _LISTED] = None
+    days: Annotated[tuple[DayText, ...] | None, _LISTED] = None
     #: Days on which it does not count, whatever day of the week: holidays.
-    not_on: tuple[DateText, ...] = ()
+    not_on: Annotated[tuple[DateText, ...], _LISTED] = ()
     #: Days on which it does, whatever day of the week: adjusted working days.
-    also_on: tuple[DateText, ...] = ()
+    also_on: Annotated[tuple[DateText, ...], _LISTED] = ()
 
     @model_validator(mode="after")
     def _something(self) -> CalendarSpec:
@@ -100,8 +106,7 @@ class CalendarSpec(Strict):
     @property
     def words(self) -> str:
         """How an order says it: `night 22:00-06:00 mon-fri`."""
-        hours = (self.hours,) if isinstance(self.hours, str) else self.hours or ()
-        parts = [self.name or "", ",".join(hours), ",".join(self.days or ())]
+        parts = [self.name or "", ",".join(self.hours or ()), ",".join(self.days or ())]
         parts += [f"not {','.join(self.not_on)}"] if self.not_on else []
         parts += [f"and {','.join(self.also_on)}"] if self.also_on else []
         return " ".join(part for part in parts if part)
@@ -109,7 +114,7 @@ class CalendarSpec(Strict):
 
 def _written(given: Any) -> Any:  # noqa: ANN401  whatever YAML holds
     if isinstance(given, str):
-        if not _HOURS.fullmatch(given):
+        if not HOURS.fullmatch(given):
             raise ValueError(
                 f"no calendar is called {given!r}; define it under `calendars:`, or write hours as 08:00-18:00"
             )
@@ -128,8 +133,8 @@ class Calendar:
         self.key = f"{zone}|{spec.model_dump_json()}"
         self.words = f"{spec.words} ({zone})"
         self._zone = ZoneInfo(zone)
-        given = (spec.hours,) if isinstance(spec.hours, str) else spec.hours or ("00:00-24:00",)
-        self._spans = [_span(match) for text in given if (match := _HOURS.fullmatch(text))]
+        given = spec.hours or ("00:00-24:00",)
+        self._spans = [_span(match) for text in given if (match := HOURS.fullmatch(text))]
         self._days = set(_named(spec.days)) if spec.days is not None else set(range(7))
         self._not_on = set(_listed(spec.not_on))
         self._also_on = set(_listed(spec.also_on))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from copy import copy
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -11,9 +12,11 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    create_model,
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from daemon.documents import Span, Strict
 from daemon.model import Asset, Level, Text
@@ -168,8 +171,41 @@ class RuleSpec(Strict):
         return min(self.levels, key=lambda rung: abs(rung.level - level))
 
 
+#: As they stand in YAML.
+RULE_KEYS = tuple(field.alias or name for name, field in RuleSpec.model_fields.items())
+
+
+def _lenient(field: FieldInfo) -> tuple[Any, FieldInfo]:
+    """The same field, that need not be there."""
+    field = copy(field)
+    field.default, field.default_factory = None, None
+    return (field.annotation, field)
+
+
+_EXTENDING: dict[str, Any] = {
+    **{name: _lenient(field) for name, field in RuleSpec.model_fields.items() if name != "id"},
+    "id": (RuleSpec.model_fields["id"].annotation, RuleSpec.model_fields["id"]),
+    "extends": (str, ...),
+    "arguments": (dict[str, Any], Field(default={}, alias="with")),
+}
+#: For the JSON Schema only: templates are resolved before a rule is built (see `templates`).
+ExtendingRule = create_model(
+    "ExtendingRule",
+    __base__=Strict,
+    __doc__="A rule that has from a template what it does not say itself.",
+    **_EXTENDING,
+)
+
+
 class RuleFile(Strict):
-    """One file of rules."""
+    """One file of rules; its templates and calendars, known in every file, are resolved before it is built."""
 
     version: Literal[1]
-    rules: tuple[RuleSpec, ...]
+    #: By name; such a name may stand wherever a calendar does.
+    calendars: dict[str, CalendarUse] = Field(default_factory=dict)
+    #: By name: the keys of a rule, with $parameters.
+    templates: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    rules: Annotated[
+        tuple[RuleSpec, ...],
+        BeforeValidator(lambda given: given, json_schema_input_type=tuple[RuleSpec | ExtendingRule, ...]),
+    ]

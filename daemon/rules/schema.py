@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,13 +26,15 @@ from daemon.rules.limits import MisfitError, resolve
 from daemon.rules.overrides import overridden
 from daemon.rules.pace import TooShort, too_short
 from daemon.rules.predicates import Condition, Leaf, leaves
-from daemon.rules.rule import AppliesTo, LevelSpec, RuleFile, RuleSpec, WorkOrderSpec
+from daemon.rules.rule import RULE_KEYS, AppliesTo, LevelSpec, RuleFile, RuleSpec, WorkOrderSpec
 from daemon.rules.subjects import subjects
+from daemon.rules.templates import Shared
 
 __all__ = [
     "AppliesTo", "Binding", "LevelSpec", "RuleFile", "RuleSpec", "Ruleset", "WorkOrderSpec", "load", "rule_paths",
 ]  # fmt: skip
 
+_NTH = re.compile(r": rules\.\d+\.")
 _CATALOGUE = TypeAdapter(Catalogue)
 Overrides = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -141,14 +144,7 @@ def load(paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | Non
     Raises:
         ConfigError: every fault of every file, with its place.
     """
-    faults: list[str] = []
-    read_files: list[tuple[Document, RuleFile]] = []
-    for path in rule_paths(paths):
-        try:
-            document = read(path)
-            read_files.append((document, build(RuleFile, document)))
-        except ConfigError as error:
-            faults.extend(error.faults)
+    read_files, faults = _read(rule_paths(paths))
     changes = dict(overrides or {})
     checker = _Checker(catalogue, changes)
     rules: dict[str, RuleSpec] = {}
@@ -171,6 +167,30 @@ def load(paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | Non
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
     return Ruleset(catalogue, tuple(rules.values()), changes)
+
+
+def _read(paths: Iterable[Path]) -> tuple[list[tuple[Document, RuleFile]], list[str]]:
+    """The files in order, their templates and calendars resolved; and what is wrong with them."""
+    documents: list[Document | ConfigError] = []
+    for path in paths:
+        try:
+            documents.append(read(path))
+        except ConfigError as error:
+            documents.append(error)
+    shared = Shared((one for one in documents if isinstance(one, Document)), RULE_KEYS)
+    files: list[tuple[Document, RuleFile]] = []
+    faults: list[str] = []
+    for found in documents:
+        try:
+            if isinstance(found, ConfigError):
+                raise found
+            document = shared.expand(found)
+            files.append((document, build(RuleFile, document)))
+        except ConfigError as error:
+            faults.extend(error.faults)
+    # what is wrong in a template comes once, not for each rule that extends it
+    unique = {_NTH.sub(": ", fault): fault for fault in reversed([*faults, *shared.faults])}
+    return files, list(reversed(unique.values()))
 
 
 def _parentless(files: Sequence[tuple[Document, RuleFile]], rules: Mapping[str, RuleSpec]) -> Iterator[str]:
