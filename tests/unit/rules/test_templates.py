@@ -91,7 +91,7 @@ rules:
     [
         # in the rule
         ("extends: low", "extends: lwo", "mine.yaml:4:5: no template is called 'lwo'; did you mean 'low'?"),
-        ("{point: p}", "{piont: p}", "mine.yaml:5:12: the template has no parameter 'piont'; did you mean 'point'?"),
+        ("{point: p}", "{pont: p}", "mine.yaml:5:12: the template has no parameter 'pont'; did you mean 'point'?"),
         ("{point: p}", "{}", "mine.yaml:4:5: the template asks for 'point'; write `with: {point: …}`"),
         ("{point: p}", "p", "mine.yaml:3:5: write `extends: name` and, beside it, `with: {parameter: value}`"),
         ("limit: 0.2 MPa", "limit: 20 °C", "mine.yaml:8:22: below: °C is a temperature"),
@@ -113,7 +113,7 @@ def test_a_fault_of_a_rule_is_told_in_the_rule(tmp_path: Path, old: str, new: st
     [
         ("level: I\n", "level: IV\n", "common.yaml:16:9: rules.0.levels.0.level: 'IV' is no level"),
         ("below: $limit", "belwo: $limit", "common.yaml:17:31: rules.0.levels.0.when.belwo: unknown key 'belwo'"),
-        ("below: $limit", "below: $limti", "common.yaml:17:31: the template has no parameter 'limti'; did you mean"),
+        ("below: $limit", "below: $lim", "common.yaml:17:31: the template has no parameter 'lim'; did you mean"),
         ("limit: 0.1 MPa", "limit: 1 K", "common.yaml:13:28: below: K is a temperature"),
         ("    basis: a test", "    bases: a test", "common.yaml:8:5: unknown key 'bases'; did you mean 'basis'?"),
         ("extends: any", "extends: low", "common.yaml:12:5: the template 'low' extends itself; break the circle"),
