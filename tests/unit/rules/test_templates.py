@@ -91,7 +91,7 @@ rules:
     [
         # in the rule
         ("extends: low", "extends: lwo", "mine.yaml:4:5: no template is called 'lwo'; did you mean 'low'?"),
-        ("{point: p}", "{poin: p}", "mine.yaml:5:12: the template has no parameter 'poin'; did you mean 'point'?"),
+        ("{point: p}", "{points: p}", "mine.yaml:5:12: the template has no parameter 'points'; did you mean 'point'?"),
         ("{point: p}", "{}", "mine.yaml:4:5: the template asks for 'point'; write `with: {point: …}`"),
         ("{point: p}", "p", "mine.yaml:3:5: write `extends: name` and, beside it, `with: {parameter: value}`"),
         ("limit: 0.2 MPa", "limit: 20 °C", "mine.yaml:8:22: below: °C is a temperature"),
