@@ -54,6 +54,13 @@ def retry_after(text: str | None) -> timedelta | None:
 
 def why_unreachable(error: aiohttp.ClientError) -> str:
     """What a person does about a peer that takes no connection."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):  # its errno is OpenSSL's, no operating system's
+        why = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
+        trust = "have its authority trusted by this machine (update-ca-certificates), or correct the url"
+        return f"its certificate is not trusted: {why}; {trust}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        why = getattr(error.os_error, "reason", "") or error.os_error
+        return f"TLS failed: {why}; is it an https port?"
     if not isinstance(error, aiohttp.ClientConnectorError):
         return f"{str(error) or type(error).__name__}; check the url and the network"
     cause = error.os_error
