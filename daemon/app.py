@@ -21,6 +21,7 @@ from pathlib import Path
 import structlog
 
 from daemon import __version__, control
+from daemon.alarm_commands import AlarmCommands
 from daemon.clock import SiteClock
 from daemon.commands import Commands, Intake
 from daemon.disk import DiskGuard
@@ -163,6 +164,7 @@ class App:
                 self.forwarder,
                 self.disk,
                 self.intake,
+                AlarmCommands(self._file, self.clock, self.writer.emit, self.pipeline.known),
             )
             async with (
                 control.serving(self.configuration.control_socket, commands.by_name()),

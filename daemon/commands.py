@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from daemon import __version__, control
+from daemon.alarm_commands import AlarmCommands
 from daemon.clock import SiteClock
 from daemon.disk import DiskGuard
-from daemon.model import Command, Input, Observation
+from daemon.model import Input, Observation
 from daemon.outputs.forwarder import Forwarder
 from daemon.pipeline import Pipeline
 from daemon.rules_in_force import RulesInForce
@@ -49,10 +50,12 @@ class Commands:
     forwarder: Forwarder
     disk: DiskGuard
     intake: Intake
+    alarms: AlarmCommands
 
     def by_name(self) -> Mapping[str, control.Command]:
         """As the control socket takes them."""
-        return {"status": self.status, "reload": self.reload, "acknowledge": self.acknowledge}
+        own: dict[str, control.Command] = {"status": self.status, "reload": self.reload}
+        return own | dict(self.alarms.by_name())
 
     async def status(self, _: dict[str, Any]) -> dict[str, Any]:
         """How everything is, as far as the gateway knows."""
@@ -61,6 +64,7 @@ class Commands:
         return {
             "version": __version__,
             "site": self.rules.configuration.catalogue.site.id,
+            "timezone": self.rules.configuration.catalogue.site.timezone,
             "at": self.clock.now().isoformat(),
             "clock": {"offset_s": self.clock.offset().total_seconds(), "steps": self.clock.steps_total},
             "readings": {"received": self.intake.received, "rejected": self.intake.rejected},
@@ -83,15 +87,3 @@ class Commands:
     async def reload(self, _: dict[str, Any]) -> dict[str, Any]:
         """Read the rules again; see `RulesInForce.reload` for what it raises."""
         return await self.rules.reload()
-
-    async def acknowledge(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """An operator has seen an alarm.
-
-        Raises:
-            ValueError: the alarm's number or the user is missing.
-        """
-        target, user, reason = (str(arguments.get(name, "")) for name in ("alarm", "user", "reason"))
-        if not target or not user:
-            raise ValueError("acknowledge needs `alarm` (its number) and `user`")
-        await self.writer.emit([Command(self.clock.now(), "acknowledge", target, user, reason)], urgent=True)
-        return {"acknowledged": target}

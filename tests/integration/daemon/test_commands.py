@@ -99,3 +99,38 @@ async def test_what_a_person_does_with_an_order_comes_back(gateway: Gateway, pee
         peers.ticketing.store.act(peers.orders()[0]["id"], "accept", "王师傅", "")
 
         await until(lambda: daemon.rows("SELECT 1 FROM work_order WHERE status = 'accepted' AND changed_by = '王师傅'"))
+
+
+async def test_an_alarm_is_handled_from_the_terminal(gateway: Gateway, peers: Peers) -> None:
+    """List, acknowledge, shelve, show, unshelve, maintain, figures: each by its command, as text and as JSON."""
+    await peers.start("broker", "ticketing")
+    async with gateway.running() as daemon:
+        await daemon.listens()
+        await peers.say("lifts/L1/status", lift(room=50.0))
+        await until(lambda: bool(daemon.rows("SELECT no FROM alarm WHERE rule = 'hot'")))
+        ((no,),) = daemon.rows("SELECT no FROM alarm WHERE rule = 'hot'")
+
+        listed = json.loads((await gateway.command("alarms", "list", "-o", "json")).out)
+        acked = await gateway.command("alarms", "ack", str(no), "--user", "wang", "--reason", "seen")
+        shelved = await gateway.command("alarms", "shelve", str(no), "--for", "4h", "--reason", "fan ordered")
+        mutes = await gateway.command("alarms", "shelved")
+        shown = await gateway.command("alarms", "show", str(no))
+        unshelved = await gateway.command("alarms", "unshelve", str(no))
+        begun = await gateway.command("alarms", "maintenance", "begin", "lift-1", "--for", "2h", "--reason", "yearly")
+        ended = await gateway.command("alarms", "maintenance", "end", "lift-1")
+        figures = await gateway.command("alarms", "kpi", "--days", "1")
+        refused = await gateway.command("alarms", "ack", "999")
+        too_long = await gateway.command("alarms", "shelve", str(no), "--for", "9d", "--reason", "x")
+        nameless = await gateway.command("alarms", "shelve", "--for", "1h", "--reason", "x")
+
+    assert [row["no"] for row in listed["alarms"] if row["rule"] == "hot"] == [no]
+    done = (acked, shelved, mutes, shown, unshelved, begun, ended, figures)
+    assert [one.err for one in done if one.status] == []
+    assert "已搁置" in shelved.out
+    assert "fan ordered" in mutes.out
+    assert "wang: acknowledge" in shown.out
+    assert "room_temp = 50.0 °C, above 45 °C" in shown.out
+    assert "报警 alarms" in figures.out
+    assert (refused.status, too_long.status, nameless.status) == (1, 1, 2)
+    assert "there is no alarm '999'" in refused.err
+    assert "9d is too long: at most 7d" in too_long.err
