@@ -37,6 +37,7 @@ from daemon.rules_in_force import RulesInForce
 from daemon.sensors.modbus import ModbusBus
 from daemon.sensors.mqtt import MqttSource
 from daemon.sensors.source import Source
+from daemon.sensors.sparkplug import nodes_of
 from daemon.settings import Configuration
 from daemon.store import journal
 from daemon.store.db import FILE, Progress, fact, open_db, reader, set_fact
@@ -235,6 +236,7 @@ class App:
                 with reader(self._file) as db:
                     session, packets = journal.remembered(db, name)
                     subscribed = fact(db, f"subscribed {name}").split("\n")
+                    births = {node: fact(db, f"births {name} {node}") for node in nodes_of(bindings)}
                 yield MqttSource(
                     config.mqtt,
                     bindings,
@@ -245,12 +247,17 @@ class App:
                     session=session,
                     subscribed=[topic for topic in subscribed if topic],
                     on_subscribed=partial(self._remember_subscribed, name),
+                    births=births,
+                    on_birth=partial(self._remember_births, name),
                 )
             elif config.modbus is not None:
                 yield ModbusBus(config.modbus, bindings, self.clock, name=name)
 
     def _remember_subscribed(self, source: str, topics: Sequence[str]) -> None:
         self.writer.post(lambda db: set_fact(db, f"subscribed {source}", "\n".join(topics)))
+
+    def _remember_births(self, source: str, node: str, births: str) -> None:
+        self.writer.post(lambda db: set_fact(db, f"births {source} {node}", births))
 
     # --- signals, and what the service manager is told ---------------------------------------------------
 

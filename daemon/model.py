@@ -166,6 +166,7 @@ class Reason(enum.StrEnum):
     OVERFLOW = "overflow"
     POISON = "poison"
     REFUSED = "refused"
+    NO_BIRTH = "no_birth"
     # of a computed value
     INPUT = "input"
 

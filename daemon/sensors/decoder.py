@@ -8,7 +8,7 @@ Whatever a device sends comes out as readings, rejections or a sign of life: dec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ from daemon.sensors.plans import Plan
 from daemon.sensors.profile import Binding
 from daemon.sensors.quality import Timing
 from daemon.sensors.routes import Route, Routes
+from daemon.sensors.sparkplug import Remember, SparkplugNodes
 
 _KEPT_BYTES = 4096
 _KEPT_TOPIC = 256
@@ -33,11 +34,26 @@ _MILLISECOND = timedelta(milliseconds=1)
 class Decoder:
     """Decodes what one broker sends for the given devices."""
 
-    def __init__(self, bindings: Sequence[Binding], *, source: str, zone: ZoneInfo) -> None:
+    def __init__(
+        self,
+        bindings: Sequence[Binding],
+        *,
+        source: str,
+        zone: ZoneInfo,
+        births: Mapping[str, str] | None = None,
+        remember: Remember | None = None,
+    ) -> None:
         """Compile the profiles.
 
+        Args:
+            bindings: The devices.
+            source: Name of the source.
+            zone: For times that name none.
+            births: What Sparkplug births said before a restart, as `remember` was told it.
+            remember: Told what is to be kept of them.
+
         Raises:
-            ConfigError: an address does not fit its profile.
+            ConfigError: an address does not fit its profile, or protobuf is missing for one that needs it.
         """
         self._source = source
         #: True once a point marked urgent has changed; whoever commits sets it back.
@@ -46,8 +62,11 @@ class Decoder:
         self._stamped: dict[str, datetime] = {}
         self._routes = Routes(bindings, zone, self._watched)
         self._known = self._routes.known
+        self._sparkplug = SparkplugNodes(
+            bindings, zone, self._watched, births=births or {}, remember=remember or (lambda *_: None), source=source
+        )
         #: Topic filters to subscribe to, in the order of the devices.
-        self.filters = self._routes.filters
+        self.filters = (*self._routes.filters, *self._sparkplug.filters)
 
     def _watched(self, read: Read) -> Read:
         """Wrap the reader of an urgent point: a value other than the last one asks for a commit at once."""
@@ -82,6 +101,10 @@ class Decoder:
         if route is None:
             if topic in self._routes.presence:
                 return self._there(topic, payload, received_at, retained=retained)
+            if self._sparkplug.filters:
+                found = self._sparkplug.decode(self, topic, payload, received_at)
+                if found is not None:
+                    return found
             route = self._routes.find(topic)
             if route is None:
                 return [self._strange(topic, payload, received_at)]
@@ -134,6 +157,10 @@ class Decoder:
         if plan.judge is not None:
             readings = plan.judge(readings)
         return Observation(received_at, plan.device, tuple(readings), tuple(rejections))
+
+    def forget_births(self) -> None:
+        """The broker has lost our session, and with it what Sparkplug's edge nodes may have told meanwhile."""
+        self._sparkplug.forget()
 
     # --- messages of other shapes -------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -110,11 +111,17 @@ class Presence(Strict):
         return None if path is None else check_path(path)
 
 
+#: What tells the address of a Sparkplug device or edge node.
+SPARKPLUG_TOPICS = {"device": "spBv1.0/{group}/+/{node}/{device}", "node": "spBv1.0/{group}/+/{node}"}
+
+
 class MqttPart(Strict):
     """Where a device model publishes, and how its messages are to be taken apart."""
 
-    #: Patterns with named parts (`lifts/{lift}/status`); `+` and `#` are allowed too.
-    topics: tuple[str, ...] = Field(min_length=1)
+    #: Patterns with named parts (`lifts/{lift}/status`); `+` and `#` are allowed too. Sparkplug has its own.
+    topics: tuple[str, ...] = ()
+    #: The metrics of Sparkplug B, by name: of a `device` (DBIRTH, DDATA) or of an edge `node` itself (NBIRTH, NDATA).
+    sparkplug: Literal["device", "node"] | None = None
     #: `text`: the whole payload is one word or number, at path `$` (`true`, `23.4`, `ON`).
     payload: Literal["json", "text"] = "json"
     #: Messages that count; any other on these topics is a sign of life and nothing more.
@@ -132,8 +139,21 @@ class MqttPart(Strict):
     def _topics(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(check_topic(topic) for topic in topics)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _sparkplug(cls, given: Any) -> Any:  # noqa: ANN401  whatever YAML holds
+        """Sparkplug lays down topics, presence and time itself."""
+        if not isinstance(given, Mapping) or given.get("sparkplug") not in SPARKPLUG_TOPICS:
+            return given
+        others = sorted(set(given) - {"sparkplug"})
+        if others:
+            raise ValueError(f"Sparkplug B lays down its messages itself; remove {', '.join(others)}")
+        return {**given, "topics": [SPARKPLUG_TOPICS[given["sparkplug"]]]}
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if not self.topics:
+            raise ValueError("no topic is named; write topics, or sparkplug")
         if self.payload == "text" and (self.when or self.needs or self.records or self.history or self.timestamp):
             raise ValueError("a text payload is one value; when, needs, timestamp, records and history need JSON")
         for presence in self.presences:

@@ -69,6 +69,8 @@ class MqttSource:
         session: str = "",
         subscribed: Sequence[str] = (),
         on_subscribed: Callable[[Sequence[str]], None] | None = None,
+        births: Mapping[str, str] | None = None,
+        on_birth: Callable[[str, str], None] | None = None,
     ) -> None:
         """Build a source that has not connected yet.
 
@@ -82,6 +84,8 @@ class MqttSource:
             session: Name of the broker session, as the last emit passed it; empty when there was none.
             subscribed: Filters subscribed when we last ran: those no longer wanted are unsubscribed.
             on_subscribed: Told the filters once the broker has granted them, to be kept for the next start.
+            births: What Sparkplug births said when we last ran, by edge node.
+            on_birth: Told an edge node and what is to be kept of its births, before the commit of the birth itself.
 
         Raises:
             ConfigError: an address does not fit its profile, or a certificate cannot be read.
@@ -93,7 +97,8 @@ class MqttSource:
         self.session = session
         self.client_id = config.client_id or f"precomplaint-{site.id}"
         self._clock = clock
-        self._decoder = Decoder(bindings, source=name, zone=ZoneInfo(site.timezone))
+        zone = ZoneInfo(site.timezone)
+        self._decoder = Decoder(bindings, source=name, zone=zone, births=births, remember=on_birth)
         self._rate = RateLimit(config.topic_rate, config.topic_burst) if config.topic_rate else None
         self._status_topic = f"precomplaint/{site.id}/status"
         self._remembered = dict(remembered or {}) if session else {}
@@ -281,6 +286,7 @@ class MqttSource:
         if not link.session_present or not self.session:
             self.session = secrets.token_hex(8)
             self._remembered.clear()
+            self._decoder.forget_births()
         wanted = self._decoder.filters
         gone = [name for name in self.subscribed if name not in wanted] if link.session_present else []
         link.ask(wanted, without=gone, replay=not self.subscribed)

@@ -143,6 +143,12 @@ def _past(binding: Binding, history: History, fields: Mapping[str, JsonField], z
     )
 
 
+def metric_names(binding: Binding) -> dict[str, str]:
+    """The metric of each point of a profile that speaks Sparkplug, whose paths are one step long."""
+    fields = {name: spec.json_field for name, spec in binding.profile.points.items() if spec.json_field is not None}
+    return {name: str(_fill_path(field.path, binding.address)[0]) for name, field in fields.items()}
+
+
 def _fill_path(path: str, address: Mapping[str, str | int]) -> Steps:
     return tuple(
         NAMED.sub(lambda match: str(address[match[1]]), step) if isinstance(step, str) else step

@@ -20,7 +20,7 @@ from daemon.model import ConfigError, Device, Point, PointKind
 from daemon.sensors.codes import CodeTable, Words, check_member, find_table, load_tables
 from daemon.sensors.loop import Loop
 from daemon.sensors.messages import MqttPart
-from daemon.sensors.payload import NAMED, JsonField
+from daemon.sensors.payload import NAMED, JsonField, split_path
 from daemon.sensors.register_readers import rollover_of
 from daemon.sensors.registers import RegisterField
 from daemon.units import canonical, convert, parse
@@ -257,6 +257,8 @@ class Profile(Strict):
             field = spec.json_field
             if field is None:
                 continue
+            if self.mqtt.sparkplug is not None:
+                _check_metric(name, field)
             if field.topic is not None and field.topic not in self.mqtt.topics:
                 raise ValueError(f"point {name!r}: {field.topic!r} is none of the profile's topics")
             if self.mqtt.payload == "text" and field.path != "$":
@@ -276,6 +278,17 @@ class Profile(Strict):
         fields = (s.json_field.path for s in self.points.values() if s.json_field)
         named = (name for path in fields for name in NAMED.findall(path))
         return tuple(dict.fromkeys((*self.mqtt.topic_parts, *inside, *named)))
+
+
+def _check_metric(name: str, field: JsonField) -> None:
+    steps = split_path(field.path)
+    if len(steps) != 1 or type(steps[0]) is not str:
+        hint = 'its name in full, or ["its.name"] where it has dots'
+        raise ValueError(
+            f"point {name!r}: {field.path!r} leads into an object, a metric of Sparkplug is none; write {hint}"
+        )
+    if field.topic is not None or field.when_absent is not None:
+        raise ValueError(f"point {name!r}: a metric of Sparkplug has no topic and no when_absent; remove them")
 
 
 @dataclass(frozen=True, slots=True)

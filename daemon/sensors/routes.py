@@ -86,6 +86,8 @@ class Routes:
             if (fault := _fault(binding, part)) is not None:
                 faults.append(f"device {binding.device.id}: {fault}")
                 continue
+            if part.sparkplug is not None:
+                continue  # see `sparkplug`
             self._add(binding, part)
             for pattern in part.patterns:
                 filters[filter_of(pattern, binding.address)] = None
