@@ -89,7 +89,7 @@ _SPELLINGS = {
 }
 
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)?\s*")
-_RATE = re.compile(r"(?P<what>[^/]+)/(?P<number>\d+(?:\.\d+)?)?(?P<span>ms|s|min|h|d)")
+_RATE = re.compile(r"(?P<what>.+)/(?P<number>\d+(?:\.\d+)?)?(?P<span>ms|s|min|h|d)")
 
 
 def canonical(unit: str) -> str:
@@ -147,6 +147,25 @@ def convert(quantity: Quantity, to: str, *, difference: bool = False) -> float:
     if not difference:
         value += here.offset - there.offset
     return float(value / there.factor)
+
+
+def convert_rate(quantity: Quantity, to: str) -> float:
+    """The number that a rate (`MPa/h`, `m³/h`, `1/h`) is in the unit `to` per second.
+
+    Raises:
+        ValueError: it is no rate of what `to` measures.
+    """
+    here, there = measure(quantity.unit), measure(to)
+    powers = {**there.dimensions, "time": there.dimensions.get("time", 0) - 1}
+    wanted = {name: power for name, power in powers.items() if power}
+    # a share and a bare number have the same dimensions: what is written must say which it is
+    what = quantity.unit.rpartition("/")[0]
+    same = bool(there.dimensions) or (_SPELLINGS.get(what, what) in ("%", "‰")) == (to in ("%", "‰"))
+    if here.dimensions != wanted or not same:
+        value = f"{quantity.value:f}".removesuffix(".0")
+        shown = f"in {to}; write one such as {value} {to}/h" if to else "a bare number; write 1/h"
+        raise ValueError(f"{value} {quantity.unit}".rstrip() + f" is no rate of it: the point is {shown}")
+    return float(quantity.value * here.factor / there.factor)
 
 
 def _unit(unit: str) -> _Unit:

@@ -51,13 +51,24 @@ def _asset_points(asset: str, device: str) -> list[Point]:
     ]
 
 
-def make_catalogue(*, assets: int = 1) -> Catalogue:
+def _more_points(asset: str, device: str) -> list[Point]:
+    """Counters, one of them on change, and a second pressure in another unit."""
+    second = timedelta(seconds=1)
+    return [
+        _point("starts", asset, device, kind=PointKind.COUNTER, interval=second, rollover=65536.0),
+        _point("trips", asset, device, kind=PointKind.COUNTER, on_change=True),
+        _point("q", asset, device, unit="bar", interval=second),
+    ]
+
+
+def make_catalogue(*, assets: int = 1, more: bool = False) -> Catalogue:
+    points = (lambda a, d: [*_asset_points(a, d), *_more_points(a, d)]) if more else _asset_points
     names = [f"a{n}" for n in range(1, assets + 1)]
     return Catalogue(
         Site("s", Text("站", "site")),
         tuple(Asset(name, "room", Text(name, name)) for name in names),
         tuple(Device(f"{name}.d", name, "src", timedelta(seconds=30)) for name in names),
-        tuple(point for name in names for point in _asset_points(name, f"{name}.d")),
+        tuple(point for name in names for point in points(name, f"{name}.d")),
     )
 
 

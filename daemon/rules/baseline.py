@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from daemon.model import EPOCH, Observed
 from daemon.rules.compiled import SLACK, Compiled, Scope, latest, met
 from daemon.rules.daily import Digest, LocalTime, Moments, Pieces, saved_digest, thinned, weighted_median
-from daemon.rules.limits import deviation_limits
-from daemon.rules.predicates import MAD, SD, TIMES, BaselineSpec, Deviation
+from daemon.rules.past_limits import deviation_limits
+from daemon.rules.pasts import MAD, SD, TIMES, BaselineSpec, Deviation
 from daemon.rules.windowed import make_window
 
 #: Fewer readings than this make no baseline (of an hour, where it goes by the hour).
@@ -178,7 +178,7 @@ def _robust(pieces: list[list[tuple[float, float]]]) -> Norm | None:
 
 def compile_deviation(spec: Deviation, scope: Scope) -> Compiled:
     """A value, or a statistic of a window, against what is usual for the asset."""
-    point = scope.point(spec.point)
+    point = scope.point(spec.point, spec.quality)
     limits, measure, of = deviation_limits(spec, point.decl)
     window = make_window(spec, scope, point) if spec.take is not None else None
     quantity = window.value if window is not None else None

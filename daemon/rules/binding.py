@@ -12,14 +12,13 @@ from daemon.rules.calendars import Calendar, CalendarSpec, CalendarState
 from daemon.rules.compiled import Compiled, K
 from daemon.rules.conditions import compile_condition
 from daemon.rules.derived import stands_on
-from daemon.rules.points import DeviceState, Keeper, PointState, SilenceState
-from daemon.rules.predicates import AnyOf, Condition, NotOf, Stale, TimeIs, leaves
+from daemon.rules.points import Aging, DeviceState, PointState, SilenceState
+from daemon.rules.predicates import AnyOf, Condition, NotOf, Stale, TimeIs, asked, leaves
 from daemon.rules.rule import LevelSpec
 from daemon.rules.rung import Rung
 from daemon.rules.schema import Binding
 from daemon.rules.site import SiteState
 from daemon.rules.timers import Deadlines, Rank, Timer
-from daemon.rules.window import Swing, Window
 
 _ZERO = timedelta()
 
@@ -33,10 +32,10 @@ def fingerprint(binding: Binding) -> tuple[Any, ...]:
     parts: list[Any] = [rule.levels, rule.unless, rule.calendar, rule.no_data]
     for condition in _conditions(binding):
         for leaf, _ in leaves(condition):
-            if leaf.point is not None:
-                point = binding.points[leaf.point]
+            for name in asked(leaf):
+                point = binding.points[name]
                 parts.append((point, stands_on(point, binding.known) if point.formula else None))
-            elif isinstance(leaf, Stale):
+            if isinstance(leaf, Stale) and leaf.point is None:
                 parts.append((binding.devices, tuple(binding.points.values())))
             elif isinstance(leaf, TimeIs):
                 parts.append(binding.zone)
@@ -117,7 +116,7 @@ class _AssetScope:
         self._at = at
         self._devices = {device.id: device for device in binding.devices}
 
-    def point(self, name: str) -> PointState:
+    def point(self, name: str, quality: str | None = None) -> PointState:  # noqa: ARG002
         decl = self._binding.points[name]
         if decl.formula:
             derived = self._site.declare_derived(decl, self._binding.known, self._at)
@@ -133,26 +132,15 @@ class _AssetScope:
             if point.fresh_for is not None and not point.formula:
                 yield self.point(name), point.fresh_for
 
-    def window(self, point: PointState, key: str, make: Callable[[str], Window]) -> Window:
-        found = self._window(point, key, make)
-        assert isinstance(found, Window)  # noqa: S101  the key names its kind
-        return found
-
-    def swing(self, point: PointState, key: str, make: Callable[[str], Swing]) -> Swing:
-        found = self._window(point, key, make)
-        assert isinstance(found, Swing)  # noqa: S101  the key names its kind
-        return found
-
     def keeper(self, point: PointState, key: str, make: Callable[[str], K]) -> K:
-        return cast("K", self._window(point, key, make))  # the key names its kind
-
-    def _window(self, point: PointState, key: str, make: Callable[[str], Keeper]) -> Keeper:
         found = point.windows.get(key)
         if found is None:
             found = make(key)
             point.windows[key] = found
+            if isinstance(found, Aging):
+                self._site.let_age(point, key, found)
         self.windows.append((point.decl.id, key))
-        return found
+        return cast("K", found)  # the key names its kind
 
     def calendar(self, spec: CalendarSpec) -> CalendarState:
         return self._site.declare_calendar(Calendar(spec, self._binding.zone), self._at)

@@ -9,13 +9,10 @@ from typing import NamedTuple, Protocol, TypeVar
 from daemon.model import Observed
 from daemon.rules.calendars import CalendarSpec, CalendarState
 from daemon.rules.points import DeviceState, Keeper, PointState, SilenceState
-from daemon.rules.window import Swing, Window
 
 Test = Callable[[], bool | None]
 #: Limits made by arithmetic (80 % of 0.3) are met by what prints the same.
 SLACK = 1e-9
-
-
 K = TypeVar("K", bound=Keeper)
 
 
@@ -49,20 +46,12 @@ class Compiled(NamedTuple):
 class Scope(Protocol):
     """Where the points, windows and silences of one rule on one asset are found."""
 
-    def point(self, name: str) -> PointState:
-        """The asset's point of that name."""
+    def point(self, name: str, quality: str | None = None) -> PointState:
+        """The asset's point of that name; of quality `good` it has never heard a suspect reading."""
         ...
 
     def sources(self) -> Iterable[tuple[PointState | DeviceState, timedelta]]:
         """Everything of the asset that ought to speak, and the silence that it may keep in any case."""
-        ...
-
-    def window(self, point: PointState, key: str, make: Callable[[str], Window]) -> Window:
-        """The point's window of that key, made when there is none yet."""
-        ...
-
-    def swing(self, point: PointState, key: str, make: Callable[[str], Swing]) -> Swing:
-        """The point's swing of that key, made when there is none yet."""
         ...
 
     def keeper(self, point: PointState, key: str, make: Callable[[str], K]) -> K:
@@ -109,7 +98,7 @@ def latest(point: PointState, words: str) -> Observed:
     """What the point says right now, against a limit in words."""
     known = point.known
     return Observed(
-        point.decl.id,
+        point.name,
         point.value if known else None,
         point.decl.unit,
         point.at if known else None,

@@ -13,26 +13,18 @@ from daemon.model import Observed, Quality
 from daemon.rules.baseline import compile_deviation
 from daemon.rules.calendars import CLOCK, INSIDE, OUTSIDE
 from daemon.rules.compiled import Compiled, Scope, Test
+from daemon.rules.counting import compile_count, compile_ratio, compile_repeated
 from daemon.rules.forecast import compile_forecast
+from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.points import DeviceState, SilenceState
-from daemon.rules.predicates import (
-    AllOf,
-    AnyOf,
-    Compare,
-    Condition,
-    Deviation,
-    Forecast,
-    NotOf,
-    Stale,
-    StateIs,
-    Swing,
-    TimeIs,
-)
+from daemon.rules.predicates import AllOf, AnyOf, Condition, NotOf, Stale, TimeIs
+from daemon.rules.questions import Compare, StateIs, Swing
+from daemon.rules.tallies import Count, Ratio
 from daemon.rules.thresholds import compile_state, compile_threshold
-from daemon.rules.windowed import compile_swing, compile_window
+from daemon.rules.windowed import compile_beside, compile_swing, compile_window
 
 
-def compile_condition(spec: Condition, scope: Scope) -> Compiled:  # noqa: C901, PLR0911  one line a shape
+def compile_condition(spec: Condition, scope: Scope) -> Compiled:  # noqa: C901, PLR0911, PLR0912  one line a shape
     """Bind a condition that fits (see `limits.resolve`) to the points of `scope`."""
     match spec:
         case AllOf():
@@ -46,6 +38,8 @@ def compile_condition(spec: Condition, scope: Scope) -> Compiled:  # noqa: C901,
             return _stale(spec, scope)
         case TimeIs():
             return _time(spec, scope)
+        case StateIs() | Compare() if spec.times is not None:
+            return compile_repeated(spec, scope)
         case StateIs():
             return compile_state(spec, scope)
         case Swing():
@@ -54,8 +48,14 @@ def compile_condition(spec: Condition, scope: Scope) -> Compiled:  # noqa: C901,
             return compile_deviation(spec, scope)
         case Forecast():
             return compile_forecast(spec, scope)
+        case Count():
+            return compile_count(spec, scope)
+        case Ratio():
+            return compile_ratio(spec, scope)
+        case Compare() if spec.other is not None:
+            return compile_beside(spec, scope)
         case Compare():
-            return compile_threshold(spec, scope) if spec.over is None else compile_window(spec, scope)
+            return compile_threshold(spec, scope) if not (spec.take or spec.of) else compile_window(spec, scope)
 
 
 def _joined(join: Callable[[tuple[Test, ...]], Test], parts: list[Compiled]) -> Compiled:

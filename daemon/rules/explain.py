@@ -2,85 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from daemon.documents import format_span
 from daemon.model import Cause, Observed, Quality, Text, Transition
 from daemon.rules.calendars import CLOCK, INSIDE
 from daemon.rules.rule import RuleSpec
-
-_COMPARED = {
-    "below": "低于",
-    "above": "高于",
-    "at most": "不高于",
-    "at least": "不低于",
-    "outside": "超出",
-    "inside": "处于",
-    "equals": "为",
-    "not equals": "不为",
-}
-_STATISTIC = {"mean": "平均值", "min": "最小值", "max": "最大值", "median": "中位数"}
-_WORDS = "|".join(sorted(_COMPARED, key=len, reverse=True))
-#: The grammar of `limits.resolve` and `conditions`, read back.
-_SWING = re.compile(r"(falls|rises) by (.+?) within (\S+?)(?:, remembered for (\S+))?(?: \(now (.+)\))?")
-_PLAIN = re.compile(r"(hours|silent for) (.+)")
-_COMPARE = re.compile(
-    rf"(?:(?P<take>mean|min|max|median) over (?P<span>\S+) )?(?P<word>{_WORDS}) (?P<limit>.+?)"
-    r"(?: of (?P<of>mean|min|max|median) over (?P<over>\S+) \((?P<past>.+)\))?"
-)
-
-_DEVIATION = re.compile(
-    rf"(?:(?P<take>\S+) over (?P<span>\S+) )?(?P<word>{_WORDS}) (?P<limit>.+)"
-    r" against its (?P<over>\S+) baseline(?P<hourly> by the hour)?(?: \((?P<past>.+)\))?"
-)
-_FORECAST = re.compile(r"(falls|rises) to (.+?) (not )?within (\S+?)(?: \((.+)\))?")
-#: What stands in brackets after those two.
-_PAST_WORDS = {
-    "median ": "中位数 ",
-    "mean ": "均值 ",
-    "mad ": "绝对中位差 ",
-    "sd ": "标准差 ",
-    "calibrating": "标定中",
-    "too little history": "历史不足",
-    "never": "不会到达",
-    " of ": "/",
-    " days left": " 天后到达",
-    "from ": "依据 ",
-    " days": " 天",
-    ", ": "，",
-}
-
-
-def _past_zh(past: str | None) -> str:
-    for en, zh in _PAST_WORDS.items():
-        past = past.replace(en, zh) if past else past
-    return f"（{past}）" if past else ""
-
-
-def _deviation_zh(match: re.Match[str]) -> str:
-    taken = f"{match['span']} 内{_STATISTIC.get(match['take'], match['take'])}" if match["take"] else ""
-    limit = match["limit"].replace(" to ", " 至 ")
-    hourly = "分时" if match["hourly"] else ""
-    return f"{taken}{_COMPARED[match['word']]}自身 {match['over']} {hourly}基线 {limit}{_past_zh(match['past'])}"
-
-
-def _forecast_zh(match: re.Match[str]) -> str:
-    to = "降至" if match[1] == "falls" else "升至"
-    return f"预计 {match[4]} 内{'不会' if match[3] else ''}{to} {match[2]}{_past_zh(match[5])}"
-
-
-def _swing_zh(match: re.Match[str]) -> str:
-    kind = "下降" if match[1] == "falls" else "上升"
-    remembered = f"（保持 {match[4]}）" if match[4] else ""
-    now = f"，当前 {match[5]}" if match[5] else ""
-    return f"{match[3]} 内{kind} {match[2]}{remembered}{now}"
-
-
-def _plain_zh(match: re.Match[str]) -> str:
-    return f"{'时段' if match[1] == 'hours' else '静默'} {match[2]}"
-
-
-_SHAPES = ((_PLAIN, _plain_zh), (_SWING, _swing_zh), (_DEVIATION, _deviation_zh), (_FORECAST, _forecast_zh))
+from daemon.rules.wording import limit_zh
 
 #: What happened, in Chinese and English; `{hold}` and `{clear}` are the level's spans.
 _HAPPENED: dict[Cause, tuple[str, str]] = {
@@ -127,22 +53,6 @@ def explain(transition: Transition, rule: RuleSpec) -> Text:
         zh += "：" + "；".join(_seen_zh(number) for number in transition.observed)
         en += ": " + "; ".join(_seen_en(number) for number in transition.observed)
     return Text(zh, en)
-
-
-def limit_zh(limit: str) -> str:
-    """The Chinese of a limit in words; what is no such limit stays as it is."""
-    for pattern, say in _SHAPES:
-        if match := pattern.fullmatch(limit):
-            return say(match)
-    if match := _COMPARE.fullmatch(limit):
-        words = f"{_COMPARED[match['word']]} {match['limit'].replace(' to ', ' 至 ').replace(' or ', ' 或 ')}"
-        if match["take"]:
-            return f"{match['span']} 内{_STATISTIC[match['take']]}{words}"
-        if match["of"]:
-            past = f"{match['over']} 内{_STATISTIC[match['of']]}（{match['past']}）"
-            return f"{_COMPARED[match['word']]} {past}的 {match['limit']}"
-        return words
-    return limit
 
 
 def _value(number: Observed) -> str:

@@ -23,7 +23,7 @@ from daemon.model import Observed, to_ms
 from daemon.rules.compiled import Compiled, Scope, latest
 from daemon.rules.daily import Digest, LocalTime, Pieces, saved_digest
 from daemon.rules.limits import resolve
-from daemon.rules.predicates import Forecast, History
+from daemon.rules.pasts import Forecast, History
 
 _MS = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
@@ -138,7 +138,7 @@ class Trend:
 
 def compile_forecast(spec: Forecast, scope: Scope) -> Compiled:
     """It will have come to the limit within a span, or not within it."""
-    point = scope.point(spec.point)
+    point = scope.point(spec.point, spec.quality)
     limits = resolve(spec, point.decl)
     falling = spec.falls_to is not None
     within = spec.within // _MS if spec.within is not None else None

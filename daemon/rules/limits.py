@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from daemon.documents import format_span
 from daemon.model import Point, PointKind
-from daemon.rules.predicates import (
-    MAD,
-    MEASURES,
-    SD,
-    Compare,
-    Deviation,
-    Forecast,
-    Leaf,
-    Limit,
-    Stale,
-    StateIs,
-    Swing,
-    TimeIs,
-)
-from daemon.units import convert, parse
+from daemon.rules.counting_limits import count_limits, ratio_limits
+from daemon.rules.figures import Limits, MisfitError, coverage_of, ends_of, number, numeric, over, quantity, said
+from daemon.rules.past_limits import deviation_limits, forecast_limits
+from daemon.rules.pasts import Deviation, Forecast
+from daemon.rules.predicates import Leaf, Stale, TimeIs
+from daemon.rules.questions import Compare, StateIs, Swing
+from daemon.rules.tallies import Count, Ratio
+from daemon.rules.vocabulary import Limit
+from daemon.units import Quantity, convert, convert_rate
 
-#: Of a window, when the rule does not say: short losses are bridged, long ones are not.
-_COVERAGE = 0.8
+__all__ = ["Limits", "MisfitError", "resolve"]
+
+#: These are the difference of two values: 5 °C of them are 5 K.
+_DIFFERENCES = ("range", "stddev", "delta")
+_NOWHERE: Mapping[str, Point] = {}
 
 
-class MisfitError(ValueError):
-    """A question that cannot be asked of this point; `key` is what is wrong in it."""
-
-    def __init__(self, message: str, key: str) -> None:
-        super().__init__(message)
-        self.key = key
-
-
-class Limits(NamedTuple):
-    """What to compare with."""
-
-    #: Two ends for a band, else the same number twice; for labels meaningless.
-    low: float
-    high: float
-    #: How an order says it: `below 0.10 MPa`.
-    words: str
-    #: The share of a window that must be covered.
-    coverage: float = _COVERAGE
-
-
-def resolve(leaf: Leaf, point: Point | None) -> Limits:  # noqa: PLR0911  one line a shape
+def resolve(leaf: Leaf, point: Point | None, others: Mapping[str, Point] = _NOWHERE) -> Limits:  # noqa: C901, PLR0911
     """Turn the limits of `leaf` into the unit of `point`.
+
+    Args:
+        leaf: the question.
+        point: what it is asked of; None while that is not known.
+        others: the points of the same asset, by name, for questions that look at two.
 
     Raises:
         MisfitError: the question makes no sense for the point, or a unit does not fit.
@@ -67,115 +50,122 @@ def resolve(leaf: Leaf, point: Point | None) -> Limits:  # noqa: PLR0911  one li
         case Deviation():
             return deviation_limits(leaf, point).limits
         case Forecast():
-            return _forecast(leaf, point)
+            return forecast_limits(leaf, point)
+        case Count():
+            return count_limits(leaf, point)
+        case Ratio():
+            return ratio_limits(leaf, point, others.get(leaf.per))
         case Compare():
-            return _compare(leaf, point)
+            return _compare(leaf, point, others)
 
 
 def _labels(leaf: StateIs, point: Point | None) -> Limits:
     word = "equals" if leaf.equals is not None else "not_equals"
     if point is not None and point.kind not in (PointKind.STATE, PointKind.CODE):
         raise MisfitError(f"{point.name} is a {point.kind}, which has no labels; use below, above, inside …", word)
-    return Limits(0, 0, f"{word.replace('_', ' ')} {' or '.join(leaf.labels)}")
+    return Limits(0, 0, f"{word.replace('_', ' ')} {' or '.join(leaf.labels)}{_repeated(leaf)}")
+
+
+def _repeated(leaf: StateIs | Compare) -> str:
+    """`` in 3 of 10 readings``, when so many must say so."""
+    return "" if leaf.times is None else f" in {leaf.times} of {leaf.of_last or leaf.times} readings"
 
 
 def _swing(leaf: Swing, point: Point | None) -> Limits:
     word = "falls" if leaf.falls is not None else "rises"
     written = leaf.falls if leaf.falls is not None else leaf.rises
-    unit = _unit(leaf, point, word)
-    reach = _number(written, unit, word, difference=True)
+    unit = numeric(leaf.point, point, word)
+    reach = number(written, unit, word, difference=True)
     if reach <= 0:
         raise MisfitError(f"{word} must be more than zero; turn falls into rises or back instead", word)
     remembered = f", remembered for {format_span(leaf.remember)}" if leaf.remember else ""
     return Limits(reach, reach, f"{word} by {written} within {format_span(leaf.within)}{remembered}")
 
 
-def _compare(leaf: Compare, point: Point | None) -> Limits:
+def _compare(leaf: Compare, point: Point | None, others: Mapping[str, Point]) -> Limits:
     word = leaf.comparator
-    written: Limit | tuple[Limit, Limit] = getattr(leaf, word)
-    unit = _unit(leaf, point, word)
-    ends = written if isinstance(written, tuple) else (written, written)
-    low, high = (_number(end, "%" if leaf.of else unit, word) for end in ends)
-    if low > high:
-        raise MisfitError(f"{ends[0]} is more than {ends[1]}; write the lower end first", word)
-    says = f"{word.replace('_', ' ')} {ends[0]}" + (f" to {ends[1]}" if isinstance(written, tuple) else "")
-    if leaf.over is not None:
-        window = f"{leaf.take or leaf.of} over {format_span(leaf.over)}"
-        says = f"{window} {says}" if leaf.take else f"{says} of {window}"
-    return Limits(low, high, says, _coverage(leaf))
+    unit = numeric(leaf.point, point, word)
+    take, of = leaf.take, leaf.of
+    coverage = coverage_of(leaf.coverage)
+    if leaf.other is not None:
+        limits = _beside(leaf, point, others)
+    else:
+        ends = ends_of(leaf, word)
+        if take in ("slope", "rate"):
+            limits = _rates(ends, unit, word)
+        elif take == "count":
+            limits = Limits(number(ends[0], "", word), number(ends[1], "", word), "", unit="")
+        else:
+            low, high = (number(end, "%" if of else unit, word, difference=take in _DIFFERENCES) for end in ends)
+            limits = Limits(low, high, "", unit=_unit_of(take, unit))
+        limits = limits._replace(words=said(word, ends, limits.low, limits.high))
+    says = limits.words + _repeated(leaf)
+    if take is not None:
+        says = f"{take} {over(leaf)} {says}"
+    elif of is not None:
+        says = f"{says} of {of} {over(leaf)}"
+    return limits._replace(words=says, coverage=coverage)
 
 
-def _coverage(leaf: Compare) -> float:
-    coverage = _COVERAGE if leaf.coverage is None else _number(leaf.coverage, "%", "coverage") / 100
-    if not 0 < coverage <= 1:
-        raise MisfitError("coverage must be more than 0 % and at most 100 %", "coverage")
-    return coverage
+def _unit_of(take: str | None, unit: str) -> str | None:
+    """Differences of temperatures are in kelvins."""
+    return "K" if take in _DIFFERENCES and unit == "°C" else None
 
 
-def _unit(leaf: Compare | Swing | Forecast, point: Point | None, word: str) -> str:
-    if point is None:
-        return ""
-    if point.kind in (PointKind.STATE, PointKind.CODE):
-        raise MisfitError(f"{leaf.point} is a {point.kind}, which has no numbers; use equals or not_equals", word)
-    return point.unit
-
-
-def _number(written: Limit | None, unit: str, word: str, *, difference: bool = False) -> float:
+def _rates(ends: tuple[Limit, Limit], unit: str, word: str) -> Limits:
+    """Limits per time, in the unit they are written in; a window's number is per second."""
+    first, second = quantity(ends[0]), quantity(ends[1])
     try:
-        return convert(parse(written), unit, difference=difference)
+        _, high = convert_rate(first, unit), convert_rate(second, unit)
+        scale = convert_rate(Quantity(Decimal(1), first.unit), unit)
     except ValueError as error:
         raise MisfitError(str(error), word) from error
+    return Limits(float(first.value), high / scale, "", unit=first.unit, scale=scale)
 
 
-class Apart(NamedTuple):
-    """How far from a baseline is too far."""
-
-    #: The ends in `measure`.
-    limits: Limits
-    #: sd, mad, x or %, or empty for a distance in the point's unit.
-    measure: str
-    #: median or mean
-    of: str
+# --- another point as the limit ----------------------------------------------------------------------------
 
 
-def deviation_limits(leaf: Deviation, point: Point | None) -> Apart:
-    """What of a baseline to compare with, and how far from it is too far.
+class Beside(NamedTuple):
+    """A limit made of another point's latest value `x`: `factor * x + offset`, in the unit of the point."""
+
+    factor: float
+    offset: float
+    #: The words for it: `inlet_pressure plus 2 bar`.
+    words: str
+
+
+def beside(leaf: Compare, unit: str, other: Point | None) -> Beside:
+    """The limit that another point makes, for a point of a unit.
 
     Raises:
-        MisfitError: the question makes no sense for the point, or a unit does not fit.
+        MisfitError: the two do not measure the same.
     """
-    word = leaf.comparator
-    written: str | tuple[str, str] = getattr(leaf, word)
-    unit = _unit(leaf, point, word)
-    ends = written if isinstance(written, tuple) else (written, written)
-    (low, measure), (high, other) = (_apart(end, unit, word) for end in ends)
-    if measure != other:
-        raise MisfitError(f"{ends[0]} and {ends[1]} are measured differently; write both ends in the same way", word)
-    if low > high:
-        raise MisfitError(f"{ends[0]} is more than {ends[1]}; write the lower end first", word)
-    of = leaf.baseline.of or ("mean" if measure == SD else "median")
-    if (measure, of) in ((SD, "median"), (MAD, "mean")):
-        raise MisfitError(f"{measure} goes with `of: {'mean' if of == 'median' else 'median'}`", word)
-    taken = f"{leaf.take} over {format_span(leaf.over)} " if leaf.take and leaf.over else ""
-    says = f"{taken}{word.replace('_', ' ')} {ends[0]}" + (f" to {ends[1]}" if isinstance(written, tuple) else "")
-    hourly = " by the hour" if leaf.baseline.by_hour else ""
-    says = f"{says} against its {format_span(leaf.baseline.over)} baseline{hourly}"
-    return Apart(Limits(low, high, says, _coverage(leaf)), measure, of)
+    written, word = leaf.other, leaf.comparator
+    if written is None:
+        raise MisfitError("there is no other point in it", word)
+    plus = 0.0 if written.plus is None else number(written.plus, unit, word, difference=True)
+    share = 1.0 if written.share is None else number(written.share, "%", word) / 100
+    factor, zero = 1.0, 0.0
+    if other is not None:
+        there = numeric(written.point, other, word)
+        try:
+            zero = convert(Quantity(Decimal(0), there), unit)
+            factor = convert(Quantity(Decimal(1), there), unit, difference=True)
+        except ValueError as error:
+            raise MisfitError(f"{written.point} cannot be compared with it: {error}", word) from error
+    if share != 1 and unit in ("°C", "K"):
+        raise MisfitError("a share of a temperature means nothing; write a difference (plus: 5 K)", word)
+    words = f"{written.share} of {written.point}" if written.share is not None else written.point
+    words += f" plus {written.plus}" if written.plus is not None else ""
+    return Beside(share * factor, share * zero + plus, words)
 
 
-def _apart(written: str, unit: str, word: str) -> tuple[float, str]:
-    number, measure = written.rstrip("sdmax "), written.lstrip("+-.0123456789 ")
-    if measure in MEASURES:
-        return float(number), measure
-    if parse(written).unit == "%":
-        return _number(written, "%", word), "%"
-    return _number(written, unit, word, difference=True), ""
-
-
-def _forecast(leaf: Forecast, point: Point | None) -> Limits:
-    word = "falls_to" if leaf.falls_to is not None else "rises_to"
-    written = leaf.falls_to if leaf.falls_to is not None else leaf.rises_to
-    limit = _number(written, _unit(leaf, point, word), word)
-    span = f"within {format_span(leaf.within)}" if leaf.within is not None else ""
-    span = span or f"not within {format_span(leaf.beyond or timedelta())}"
-    return Limits(limit, limit, f"{word.replace('_', ' ')} {written} {span}")
+def _beside(leaf: Compare, point: Point | None, others: Mapping[str, Point]) -> Limits:
+    if leaf.take in ("slope", "rate", "count", *_DIFFERENCES):
+        raise MisfitError(f"a {leaf.take} cannot be compared with a value of another point", leaf.comparator)
+    words = "another point"
+    if point is not None and leaf.other is not None:
+        words = beside(leaf, point.unit, others.get(leaf.other.point)).words
+    words = f"{leaf.comparator.replace('_', ' ')} {words}"
+    return Limits(0, 0, words)

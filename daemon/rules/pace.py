@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from daemon.documents import Location, format_span
 from daemon.model import Point
-from daemon.rules.predicates import Compare, Leaf, Stale, Swing, leaves
+from daemon.rules.predicates import Leaf, Stale, asked, leaves
+from daemon.rules.questions import Compare, Swing
 from daemon.rules.rule import RuleSpec
+from daemon.rules.tallies import Count, Ratio
 
 #: How many intervals of its slowest point a span must have.
 _FEWEST = 2
@@ -48,22 +50,31 @@ def too_short(rule: RuleSpec, points: Mapping[str, Point]) -> Iterator[TooShort]
 
 
 def _windows(rule: RuleSpec, points: Mapping[str, Point], leaf: Leaf, place: Location) -> Iterator[TooShort]:
-    if isinstance(leaf, Compare) and leaf.over is not None:
-        yield from _judged(rule, points, leaf, leaf.over, (*place, "over"))
-    elif isinstance(leaf, Swing):
-        yield from _judged(rule, points, leaf, leaf.within, (*place, "within"))
+    match leaf:
+        case Compare(over=timedelta() as over) | Count(over=over) | Ratio(over=over):
+            yield from _judged(rule, points, leaf, over, (*place, "over"))
+        case Swing():
+            yield from _judged(rule, points, leaf, leaf.within, (*place, "within"))
+        case _:
+            pass
+    if isinstance(leaf, Count) and not isinstance(leaf.count, str):
+        for word in ("shorter", "longer"):  # a run that is shorter than two readings is seen as one of one interval
+            span = getattr(leaf.count, word)
+            if span is not None:
+                yield from _judged(rule, points, leaf, span, (*place, "count", word))
 
 
 def _judged(
     rule: RuleSpec, points: Mapping[str, Point], leaf: Leaf, span: timedelta, place: Location
 ) -> Iterator[TooShort]:
-    point = points.get(leaf.point or "")
-    if point is None or point.on_change or point.interval is None or span >= _FEWEST * point.interval:
-        return
-    least, interval = format_span(_FEWEST * point.interval), format_span(point.interval)
-    says = (
-        f"the rule {rule.id!r} looks at {point.id} over {format_span(span)}, but that point promises a reading only "
-        f"every {interval}; write `{place[-1]}: {least}` or longer, switch the rule off for this asset "
-        f"(overrides: {{{rule.id}: {{mode: off}}}}), fit a faster sensor, or correct its `interval`"
-    )
-    yield TooShort(place, point, says)
+    for name in asked(leaf):
+        point = points.get(name)
+        if point is None or point.on_change or point.interval is None or span >= _FEWEST * point.interval:
+            continue
+        least, interval = format_span(_FEWEST * point.interval), format_span(point.interval)
+        says = (
+            f"the rule {rule.id!r} looks at {point.id} over {format_span(span)}, but that point promises a reading "
+            f"only every {interval}; write `{place[-1]}: {least}` or longer, switch the rule off for this asset "
+            f"(overrides: {{{rule.id}: {{mode: off}}}}), fit a faster sensor, or correct its `interval`"
+        )
+        yield TooShort(place, point, says)

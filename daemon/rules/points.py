@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from daemon.model import EPOCH, Device, Point, PointKind, Quality
 from daemon.rules.timers import Rank, Timer
@@ -32,6 +32,18 @@ class Keeper(Protocol):
         ...
 
 
+@runtime_checkable
+class Aging(Keeper, Protocol):
+    """A keeper that time alone changes, while its point says nothing new and is alive."""
+
+    #: Have `age` called at that site time, in ms since 1970, or later; given by the site.
+    arm: Callable[[int], None]
+
+    def age(self, now: int) -> None:
+        """It is that time."""
+        ...
+
+
 class PointState:
     """The latest value of a point that some rule looks at.
 
@@ -39,14 +51,16 @@ class PointState:
     """
 
     __slots__ = (
-        "again", "at", "decl", "device", "fresh", "fresh_for", "inputs", "known", "late", "numeric", "quality", "quiet",
-        "received", "silences", "timer", "type", "value", "watches", "windows",
+        "again", "at", "away", "decl", "device", "fresh", "fresh_for", "inputs", "known", "late", "lost", "name",
+        "numeric", "quality", "quiet", "received", "silences", "timer", "type", "value", "watches", "windows",
     )  # fmt: skip
 
     def __init__(
         self, decl: Point, device: DeviceState, since: datetime, fire: Callable[[PointState, datetime, datetime], None]
     ) -> None:
         self.decl = decl
+        #: What an order calls it.
+        self.name = decl.id
         self.device = device
         #: What its values are made of; anything else is as good as bad.
         self.type: Any = str if decl.kind in (PointKind.STATE, PointKind.CODE) else float
@@ -63,6 +77,9 @@ class PointState:
         #: The value may be relied on. Kept up by deadlines, so that conditions need no arithmetic.
         self.fresh = False
         self.late = False
+        #: Of a point that holds its state: since when it is not known, and how long it was not before, in ms.
+        self.lost: int | None = None
+        self.away = 0
         #: Its rules look again at the next reading, even one that says the same.
         self.again = True
         self.quality = Quality.GOOD
@@ -85,6 +102,18 @@ class PointState:
     def lost_at(self) -> datetime:
         """The moment at which a point with a promised interval stops being fresh, if nothing comes."""
         return self.received + (self.fresh_for or timedelta.max) + _TICK
+
+    def lose(self, at: int) -> None:
+        """It holds its state no longer; at that site time in ms."""
+        self.fresh = False
+        if self.known and self.lost is None:
+            self.lost = at
+
+    def regain(self, at: int) -> None:
+        """Its state is known again."""
+        if self.lost is not None:
+            self.away += at - self.lost
+            self.lost = None
 
     def gap_before(self, at: datetime) -> bool:
         """Whether a reading at source time `at` leaves a hole in the stretch of fresh readings."""

@@ -25,7 +25,7 @@ from daemon.rules.derived import Sources
 from daemon.rules.limits import MisfitError, resolve
 from daemon.rules.overrides import overridden
 from daemon.rules.pace import TooShort, too_short
-from daemon.rules.predicates import Condition, Leaf, leaves
+from daemon.rules.predicates import Condition, Leaf, asked, leaves
 from daemon.rules.rule import RULE_KEYS, AppliesTo, LevelSpec, RuleFile, RuleSpec, WorkOrderSpec
 from daemon.rules.subjects import subjects
 from daemon.rules.templates import Shared
@@ -242,11 +242,13 @@ class _Checker:
 
     def _misspelt(self, leaf: Leaf, assets: list[Asset], document: Document, at: Location) -> Iterator[str]:
         """A name that no asset of the site has, and that is almost one they have. Else they simply lack the point."""
-        if leaf.point is None or leaf.point in self.names:
-            return
-        near = difflib.get_close_matches(leaf.point, {n for a in assets for n in self.parts[a.id][0]}, n=1, cutoff=0.8)
-        if near:
-            yield f"{document.place((*at, 'point'))}: no asset has a point {leaf.point!r}; did you mean {near[0]!r}?"
+        for name in asked(leaf):
+            if name in self.names:
+                continue
+            near = difflib.get_close_matches(name, {n for a in assets for n in self.parts[a.id][0]}, n=1, cutoff=0.8)
+            if near:
+                key = "point" if name == leaf.point else "per"
+                yield f"{document.place((*at, key))}: no asset has a point {name!r}; did you mean {near[0]!r}?"
 
     def _override(self, rule: RuleSpec, asset: Asset) -> Iterator[str]:
         changes = self.overrides.get((asset.id, rule.id))
@@ -267,7 +269,7 @@ class _Checker:
             point = self.parts[asset.id][0].get(leaf.point or "")
             if point is not None:
                 try:
-                    resolve(leaf, point)
+                    resolve(leaf, point, self.parts[asset.id][0])
                 except MisfitError as misfit:
                     yield misfit
 
@@ -302,7 +304,7 @@ def _watched(rule: RuleSpec, points: Mapping[str, Point], devices: Sequence[Devi
 def _answers(leaf: Leaf, points: Mapping[str, Point], devices: Sequence[Device]) -> bool:
     """Whether an asset has what a question is about."""
     if leaf.point is not None:
-        return leaf.point in points
+        return all(name in points for name in asked(leaf))
     return bool(devices)  # only silence is asked of a whole asset
 
 

@@ -15,8 +15,8 @@ from daemon.rules.alarm import Watch
 from daemon.rules.calendars import Calendar, CalendarState
 from daemon.rules.derived import Derived, Feed, Sources
 from daemon.rules.derived import inputs as inputs_of
-from daemon.rules.points import DeviceState, PointState, SilenceState
-from daemon.rules.timers import Deadlines
+from daemon.rules.points import Aging, DeviceState, PointState, SilenceState
+from daemon.rules.timers import Deadlines, Rank, Timer
 
 #: Called when time alone has changed something: the watches, the moment, the moment at which it is seen.
 Touch = Callable[[Iterable[Watch], datetime, datetime], None]
@@ -67,7 +67,7 @@ class SiteState:
                 continue  # older than what is known: it rewinds nothing
             if quality is BAD or value.__class__ is not point.type or (point.numeric and not -HUGE < value < HUGE):
                 if not usable(point, value, quality):
-                    self._odd(point, source_at, touched)
+                    self._odd(point, source_at, at, touched)
                     continue
                 value = float(value)
             point.at = source_at
@@ -100,14 +100,14 @@ class SiteState:
         interval is believed only if the message tells when it was measured, and only for the rest of that interval.
         """
         if device is not None and not device.alive and not device.gone and item.at < device.lost_at:
-            self._revive(device, touched)  # it has been silent for less than it may
+            self._revive(device, item.at, touched)  # it has been silent for less than it may
         for reading in item.readings:
             point = self.points.get(reading.point)
             at = reading_moment(reading)
             if point is None or at < point.at or (point.fresh and reading.value == point.value):
                 continue  # it is known already
             if not usable(point, reading.value, reading.quality):
-                self._odd(point, at, touched)
+                self._odd(point, at, item.at, touched)
                 continue
             if point.fresh_for is not None and (reading.reason is LATE or item.at - at > point.fresh_for):
                 continue
@@ -116,6 +116,7 @@ class SiteState:
             point.known = point.again = True
             if point.fresh_for is None:
                 point.received, point.fresh = item.at, point.device.alive
+                (point.regain if point.fresh else point.lose)(to_ms(item.at))
             else:
                 point.received, point.fresh = max(point.received, at), True
                 self._deadlines.arm(point.timer, point.lost_at)
@@ -143,22 +144,23 @@ class SiteState:
     def _hear(self, device: DeviceState, item: Observation, touched: dict[Watch, None]) -> None:
         if item.gone:
             device.gone = True
-            self._leave(device, touched)
+            self._leave(device, item.at, touched)
             return
         if item.retained:
             return
         device.heard = item.at
         device.gone = False
         if not device.alive:
-            self._revive(device, touched)
+            self._revive(device, item.at, touched)
         if device.quiet:
             self._speak(device, touched)
 
-    def _odd(self, point: PointState, at: datetime, touched: dict[Watch, None]) -> None:
+    def _odd(self, point: PointState, at: datetime, received: datetime, touched: dict[Watch, None]) -> None:
         """No usable value: a point that holds its state no longer knows it, any other waits for its next reading."""
         if point.fresh_for is None:
             point.at = at
-            point.fresh = point.known = False
+            point.lose(to_ms(received))
+            point.known = False
             self._shaken = True
             touched.update(point.watches)
 
@@ -166,23 +168,27 @@ class SiteState:
         point.fresh = point.known = True
         if point.fresh_for is not None:
             self._deadlines.arm(point.timer, point.lost_at)
-        elif not point.device.alive:
+            return
+        point.regain(to_ms(at))
+        if not point.device.alive:
             point.device.heard, point.device.gone = at, False
-            self._revive(point.device, touched)
+            self._revive(point.device, at, touched)
 
-    def _revive(self, device: DeviceState, touched: dict[Watch, None]) -> None:
+    def _revive(self, device: DeviceState, at: datetime, touched: dict[Watch, None]) -> None:
         device.alive = True
         self._shaken = True
         self._deadlines.arm(device.timer, device.lost_at)
         for point in device.held:
             point.fresh = point.known
+            if point.known:
+                point.regain(to_ms(at))
             touched.update(point.watches)
 
-    def _leave(self, device: DeviceState, touched: dict[Watch, None]) -> None:
+    def _leave(self, device: DeviceState, at: datetime, touched: dict[Watch, None]) -> None:
         device.alive = False
         self._shaken = True
         for point in device.held:
-            point.fresh = False
+            point.lose(to_ms(at))
             touched.update(point.watches)
 
     def _speak(self, source: PointState | DeviceState, touched: dict[Watch, None]) -> None:
@@ -211,7 +217,7 @@ class SiteState:
             self._deadlines.arm(device.timer, device.lost_at)
             return
         touched: dict[Watch, None] = {}
-        self._leave(device, touched)
+        self._leave(device, due, touched)
         self._derive(due)
         self._touch(touched, due, seen)
 
@@ -278,6 +284,17 @@ class SiteState:
                 state.windows[f"derived|{decl.id}"] = Feed(derived, self._moved)
             derived.settle()
         return derived
+
+    def let_age(self, point: PointState, key: str, keeper: Aging) -> None:
+        """Give a keeper of a point a timer of its own."""
+
+        def fire(due: datetime, seen: datetime) -> None:
+            if self.points.get(point.decl.id) is point and point.windows.get(key) is keeper:
+                keeper.age(to_ms(due))
+                self._touch(point.watches, due, seen)
+
+        timer = Timer(Rank.WINDOW, f"{point.decl.id}|{key}", fire)
+        keeper.arm = lambda ms: self._deadlines.arm(timer, from_ms(ms))
 
     def declare_silence(self, source: PointState | DeviceState, after: timedelta, at: datetime) -> SilenceState:
         """Whether a source has been silent for so long; a point that holds its state speaks with its device."""
@@ -401,11 +418,12 @@ def reading_moment(reading: Reading) -> datetime:
 def _save_point(point: PointState) -> list[Any]:
     windows = {key: window.save() for key, window in point.windows.items()}
     times = [to_ms(point.at), to_ms(point.received)]
-    return [point.value, *times, point.known, point.fresh, point.late, point.quality, windows]
+    flags = [point.known, point.fresh, point.late]
+    return [point.value, *times, *flags, point.quality, point.lost, point.away, windows]
 
 
 def _load_point(point: PointState, saved: list[Any]) -> None:
-    point.value, at, received, point.known, point.fresh, point.late, quality, windows = saved
+    point.value, at, received, point.known, point.fresh, point.late, quality, point.lost, point.away, windows = saved
     if point.type is float:
         point.value = float(point.value)
     point.at, point.received, point.quality = from_ms(at), from_ms(received), Quality(quality)

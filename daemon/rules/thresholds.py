@@ -5,12 +5,12 @@ from __future__ import annotations
 from daemon.rules.compiled import Compiled, Scope, Test, latest
 from daemon.rules.limits import Limits, resolve
 from daemon.rules.points import PointState
-from daemon.rules.predicates import Compare, StateIs
+from daemon.rules.questions import Compare, StateIs
 
 
 def compile_state(spec: StateIs, scope: Scope) -> Compiled:
     """The label is one of those asked for, or none of them."""
-    point = scope.point(spec.point)
+    point = scope.point(spec.point, spec.quality)
     labels = frozenset(spec.labels)
     wanted = spec.equals is not None
     words = resolve(spec, point.decl).words
@@ -23,7 +23,7 @@ def compile_state(spec: StateIs, scope: Scope) -> Compiled:
 
 def compile_threshold(spec: Compare, scope: Scope) -> Compiled:
     """The latest value against a limit."""
-    point = scope.point(spec.point)
+    point = scope.point(spec.point, spec.quality)
     limits = resolve(spec, point.decl)
     return Compiled(
         _threshold(point, spec.comparator, limits), (lambda: (latest(point, limits.words),),), (point, *point.inputs)

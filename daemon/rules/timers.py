@@ -22,6 +22,8 @@ class Rank(IntEnum):
     FRESHNESS = 1
     SILENCE = 2
     CALENDAR = 3
+    #: Something falls out of a window.
+    WINDOW = 4
 
 
 class Timer:

@@ -5,106 +5,78 @@
      └─ outside                           └─ inside
 
 A window is unknown until fresh data covers enough of it. It keeps readings one by one up to an hour's span and in
-1/720 of the span beyond, where its edge is exact to one such bucket. Times inside are milliseconds since 1970.
+1/720 of the span beyond (1/2048 for percentiles), where its edge is exact to one such bucket: what it costs to keep,
+and what a reading costs it, do not grow with the span. Times inside are milliseconds since 1970.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from typing_extensions import override
+
 from daemon.rules.counters import Tally
+from daemon.rules.summaries import percentile_of, summary_of
+from daemon.rules.summary import Entry
 
 #: Up to this span readings are kept one by one; 1 Hz makes 3600 of them.
 _EXACT_MS = 3_600_000
 _BUCKETS = 720
+#: A bucket has one value among the ranks, so these need more of them.
+_RANK_BUCKETS = 2048
 #: More readings than this in a window are thinned out to buckets, so that a fast device cannot grow it.
 _MOST = 4096
-#: Sums are kept in whole billionths of the unit: adding and taking away again leaves no trace, unlike with floats.
-_PARTS = 1_000_000_000
 #: Limits made by arithmetic (80 % of 0.3) are met by what prints the same.
 _SLACK = 1e-9
-
-
-class _Sum:
-    """For the mean: every reading counts."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self.count = 0
-
-    def learn(self, count: int, value: float) -> None:
-        self.total += count * round(value * _PARTS)
-        self.count += count
-
-    def forget(self, count: int, value: float) -> None:
-        self.total -= count * round(value * _PARTS)
-        self.count -= count
-
-    def mean(self) -> float:
-        return self.total / self.count / _PARTS
-
-
-class _Order:
-    """For minimum, maximum and median: every entry counts once."""
-
-    def __init__(self) -> None:
-        self.values: list[float] = []
-
-    def learn(self, _count: int, value: float) -> None:
-        insort(self.values, value)
-
-    def forget(self, _count: int, value: float) -> None:
-        del self.values[bisect_left(self.values, value)]
-
-    def min(self) -> float:
-        return self.values[0]
-
-    def max(self) -> float:
-        return self.values[-1]
-
-    def median(self) -> float:
-        middle = len(self.values) // 2
-        return self.values[middle] if len(self.values) % 2 else (self.values[middle - 1] + self.values[middle]) / 2
-
-
-#: Time of its last reading; how many readings it stands for; their value; how much of the time since the entry before,
-#: and inside the window, is covered. A bare tuple: one is built for each reading of each window.
-_Entry = tuple[int, int, float, int]
 
 
 class Window:
     """Readings of the last `span_ms`, and one number made of them."""
 
     __slots__ = (
-        "_tally", "before", "covered", "entries", "fresh_ms", "frozen", "key", "need_ms", "offset", "resumed",
-        "span_ms", "statistic", "width",
+        "_summary", "before", "covered", "entries", "fresh_ms", "frozen", "key", "need_ms", "offset", "resumed",
+        "span_ms", "statistic", "tally", "width",
     )  # fmt: skip
 
-    def __init__(self, key: str, statistic: str, span_ms: int, coverage: float, fresh_ms: int | None) -> None:
+    def __init__(
+        self,
+        key: str,
+        statistic: str,
+        span_ms: int,
+        coverage: float,
+        fresh_ms: int | None,
+        *,
+        tally: Tally | None = None,
+    ) -> None:
         #: What makes it the same window over a reload or restart.
         self.key = key
-        #: mean, min, max or median
+        #: One of `summaries.STATISTICS` or a percentile.
         self.statistic = statistic
         self.span_ms = span_ms
         #: This much of it must be covered by fresh readings, each standing until the next one or its freshness' end.
         self.need_ms = span_ms * coverage
         self.fresh_ms = fresh_ms
-        self.entries: deque[_Entry] = deque()
+        #: For changes of a counter: it goes on where the counter rolls over or begins anew.
+        self.tally = tally
+        self.entries: deque[Entry] = deque()
         self.covered = 0
         #: Time of the last reading that fell out.
         self.before: int | None = None
-        self.width = 0 if span_ms <= _EXACT_MS else span_ms // _BUCKETS
+        self.width = 0
+        if span_ms > _EXACT_MS:
+            self.width = span_ms // (_BUCKETS if percentile_of(statistic) is None else _RANK_BUCKETS)
         #: It learns nothing meanwhile, and its clock stands still.
         self.frozen = False
         self.resumed = False
         self.offset = 0
-        self._tally: _Sum | _Order = _Sum() if statistic == "mean" else _Order()
+        self._summary = summary_of(statistic)
 
     def push(self, at: int, value: float) -> None:
         """Take in a reading; `at` never goes back."""
+        if self.tally is not None:
+            value = self.tally.push(value)
         if self.frozen:
             return
         entries = self.entries
@@ -114,40 +86,45 @@ class Window:
             skipped = max(0, at - entries[-1][0] - (self.fresh_ms or 1)) if entries else 0
             self.offset += skipped
             at -= skipped
-        edge = at - self.span_ms
-        while entries and entries[0][0] <= edge:
-            self.before, readings, old, covered = entries.popleft()
-            self._tally.forget(readings, old)
-            self.covered -= covered
-        cover = 0
-        if entries:
-            if entries[0][3]:
-                self._trim(edge)
-            cover = self._fresh(at - entries[-1][0])
-        self._append((at, 1, value, cover))
+        cover = self._leave(at)
+        self._append((at, cover, self._summary.part(at, value)))
         if len(entries) > _MOST:
             self.width = max(2 * self.width, self.span_ms // (_MOST // 2), 1)
             self._rebuild(list(entries))
 
+    def _leave(self, at: int) -> int:
+        """Drop what a reading at `at` finds too old; how much of the time since the entry before is covered."""
+        entries = self.entries
+        edge = at - self.span_ms
+        while entries and entries[0][0] <= edge:
+            self.before, covered, part = entries.popleft()
+            self._summary.forget(part)
+            self.covered -= covered
+        if not entries:
+            return 0
+        if entries[0][1]:
+            self._trim(edge)
+        gap = at - entries[-1][0]
+        return gap if self.fresh_ms is None or gap < self.fresh_ms else self.fresh_ms
+
     def _trim(self, edge: int) -> None:
         """Count of the time before the first entry only what lies inside the window."""
-        at, readings, value, cover = self.entries[0]
+        at, cover, part = self.entries[0]
         reach = at
         if self.before is not None and not self.width and self.fresh_ms is not None:
             reach = min(at, self.before + self.fresh_ms)
         inside = max(0, reach - edge)
         if inside < cover:
             self.covered -= cover - inside
-            self.entries[0] = (at, readings, value, inside)
+            self.entries[0] = (at, inside, part)
 
     def value(self) -> float | None:
         """The number, or None while too little of the window is covered."""
-        return self.raw() if self.entries and self.covered >= self.need_ms else None
+        return self._summary.value(self.entries) if self.entries and self.covered >= self.need_ms else None
 
-    def raw(self) -> float:
-        """The number of whatever is there, if anything is."""
-        found: float = getattr(self._tally, self.statistic)()
-        return found
+    def raw(self) -> float | None:
+        """The number of whatever is there."""
+        return self._summary.value(self.entries) if self.entries else None
 
     def freeze(self) -> None:
         """Stand still: what comes now is the disturbance that the window is compared with."""
@@ -160,42 +137,72 @@ class Window:
 
     def save(self) -> dict[str, Any]:
         """Everything that `load` needs, as JSON values."""
-        entries = [list(entry) for entry in self.entries]
+        packed = self._summary.packed
+        entries = [[at, cover, packed(part)] for at, cover, part in self.entries]
         clock = {"frozen": self.frozen, "resumed": self.resumed, "offset": self.offset}
-        return {"entries": entries, "before": self.before, "width": self.width, **clock}
+        tally = None if self.tally is None else self.tally.save()
+        return {"entries": entries, "before": self.before, "width": self.width, "tally": tally, **clock}
 
     def load(self, saved: dict[str, Any]) -> None:
         """Become what was saved."""
         self.before, self.width, self.offset = saved["before"], saved["width"], saved["offset"]
         self.frozen, self.resumed = saved["frozen"], saved["resumed"]
-        self._rebuild((at, readings, value, cover) for at, readings, value, cover in saved["entries"])
+        if self.tally is not None:
+            self.tally.load(saved["tally"])
+        unpacked = self._summary.unpacked
+        self._rebuild((at, cover, unpacked(at, part)) for at, cover, part in saved["entries"])
 
-    def _fresh(self, gap: int) -> int:
-        return gap if self.fresh_ms is None else min(gap, self.fresh_ms)
-
-    def _append(self, entry: _Entry) -> None:
+    def _append(self, entry: Entry) -> None:
         """Add an entry, or make it one with the last when both lie in one bucket."""
-        self.covered += entry[3]
-        if self.width and self.entries and self.entries[-1][0] // self.width == entry[0] // self.width:
-            last = self.entries.pop()
-            self._tally.forget(last[1], last[2])
-            entry = self._merged(last, entry)
-        self.entries.append(entry)
-        self._tally.learn(entry[1], entry[2])
+        self.covered += entry[1]
+        entries = self.entries
+        if self.width and entries and entries[-1][0] // self.width == entry[0] // self.width:
+            _, cover, old = entries[-1]
+            new = self._summary.joined(old, entry[2])
+            entries[-1] = (entry[0], cover + entry[1], new)
+            self._summary.change(old, new)
+            return
+        entries.append(entry)
+        self._summary.learn(entry[2])
 
-    def _merged(self, one: _Entry, other: _Entry) -> _Entry:
-        readings = one[1] + other[1]
-        if self.statistic in ("min", "max"):
-            value = (min if self.statistic == "min" else max)(one[2], other[2])
-        else:
-            value = one[2] + (other[2] - one[2]) * other[1] / readings
-        return (other[0], readings, value, one[3] + other[3])
-
-    def _rebuild(self, entries: Iterable[_Entry]) -> None:
-        self.entries, self.covered = deque(), 0
-        self._tally = _Sum() if self.statistic == "mean" else _Order()
+    def _rebuild(self, entries: Iterable[Entry]) -> None:
+        self.entries.clear()
+        self.covered = 0
+        self._summary = summary_of(self.statistic)
         for entry in entries:
             self._append(entry)
+
+
+class Latest(Window):
+    """So many last readings, however long ago, and one number made of them."""
+
+    __slots__ = ("most", "unbroken")
+
+    def __init__(
+        self, key: str, statistic: str, most: int, fresh_ms: int | None, *, tally: Tally | None = None, unbroken: bool
+    ) -> None:
+        super().__init__(key, statistic, 0, 0.0, fresh_ms, tally=tally)
+        #: All of these must be there.
+        self.most = most
+        #: A gap longer than the freshness, and it begins anew; of two readings of one moment the later one counts.
+        self.unbroken = unbroken
+
+    @override
+    def _leave(self, at: int) -> int:
+        entries = self.entries
+        if self.unbroken and entries and self.fresh_ms is not None and at - entries[-1][0] > self.fresh_ms:
+            while entries:
+                self._summary.forget(entries.popleft()[2])
+        elif self.unbroken and entries and entries[-1][0] == at:
+            entries.pop()
+        elif len(entries) == self.most:
+            self._summary.forget(entries.popleft()[2])
+        return 0
+
+    @override
+    def value(self) -> float | None:
+        """The number, or None while too few readings have come."""
+        return self._summary.value(self.entries) if len(self.entries) == self.most else None
 
 
 class Swing:
@@ -227,7 +234,8 @@ class Swing:
             value = self.tally.push(value)
         self.window.push(at, value)
         self.last = at
-        self.now = self.window.raw() - value if self.falling else value - self.window.raw()
+        extreme = self.window.raw()
+        self.now = 0.0 if extreme is None else extreme - value if self.falling else value - extreme
         if self.now >= self.reach:
             self.hit = at
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
-from daemon.model import Observed
+from daemon.model import Observed, PointKind
 from daemon.rules.compiled import SLACK, Compiled, Scope, latest, met
-from daemon.rules.counters import tally_of
-from daemon.rules.limits import Limits, resolve
+from daemon.rules.counters import Tally, tally_of
+from daemon.rules.limits import Limits, beside, resolve
 from daemon.rules.points import PointState
-from daemon.rules.predicates import Compare
-from daemon.rules.predicates import Swing as SwingSpec
-from daemon.rules.window import Swing, Window
+from daemon.rules.predicates import asked
+from daemon.rules.questions import Compare
+from daemon.rules.questions import Swing as SwingSpec
+from daemon.rules.risen import Risen, at_least_so_much
+from daemon.rules.window import Latest, Swing, Window
 
 _MS = timedelta(milliseconds=1)
+#: Of a counter, these are made of what it counts and not of what it shows.
+_OF_CHANGES = ("rate", "delta", "slope")
+#: The two readings that a rate or delta without a window looks at.
+_TWO = 2
 
 
 def compile_swing(spec: SwingSpec, scope: Scope) -> Compiled:
     """It has come down, or gone up, by so much within a span."""
-    point = scope.point(spec.point)
+    point = scope.point(spec.point, spec.quality)
     limits = resolve(spec, point.decl)
     falling = spec.falls is not None
     within, remember = spec.within // _MS, (spec.remember or timedelta()) // _MS
@@ -29,7 +36,7 @@ def compile_swing(spec: SwingSpec, scope: Scope) -> Compiled:
         return Swing(window, limits.high, remember, falling=falling, tally=tally_of(point.decl))
 
     kind = "falls" if falling else "rises"
-    swing = scope.swing(point, f"{point.decl.id}|{kind}|{limits.high!r}|{within}|{remember}", make)
+    swing = scope.keeper(point, f"{point.decl.id}|{kind}|{limits.high!r}|{within}|{remember}", make)
 
     def test() -> bool | None:
         return swing.test() if point.fresh else None
@@ -41,24 +48,87 @@ def compile_swing(spec: SwingSpec, scope: Scope) -> Compiled:
     return Compiled(test, (observe,), (point, *point.inputs))
 
 
+def compile_beside(spec: Compare, scope: Scope) -> Compiled:
+    """The latest value, or a statistic of a window, against another point's latest value."""
+    point = scope.point(spec.point, spec.quality)
+    names = asked(spec)
+    other = scope.point(names[-1], spec.quality)
+    limits = resolve(spec, point.decl, {names[-1]: other.decl})
+    factor, offset, _ = beside(spec, point.decl.unit, other.decl)
+    window = _windowed(spec, scope, point, limits, owner="") if spec.take is not None else None
+    comparator = spec.comparator
+
+    def value() -> float | None:
+        return float(point.value) if window is None else window.value()
+
+    def test() -> bool | None:
+        found = value() if point.fresh and other.fresh else None
+        if found is None:
+            return None
+        limit = factor * other.value + offset
+        return met(found, comparator, limit, limit, SLACK * abs(limit))
+
+    def observe() -> tuple[Observed, ...]:
+        shown = f"{factor * other.value + offset:.4g} {point.decl.unit}".rstrip() if other.known else "unknown"
+        seen = latest(point, f"{limits.words} (now {shown})")
+        return (seen._replace(value=value()) if point.known else seen,)
+
+    return Compiled(test, (observe,), (point, *point.inputs, other, *other.inputs))
+
+
 def compile_window(spec: Compare, scope: Scope) -> Compiled:
-    """A statistic of a span against a limit, or the latest value against percent of one."""
-    point = scope.point(spec.point)
+    """A statistic of a window against a limit, or the latest value against percent of one."""
+    point = scope.point(spec.point, spec.quality)
     limits = resolve(spec, point.decl)
-    return (_of_past if spec.of is not None else _of_window)(spec, scope, point, limits)
+    if spec.of is not None:
+        return _of_past(spec, scope, point, limits)
+    if point.decl.kind is PointKind.COUNTER and spec.take in ("rate", "delta") and spec.over is not None:
+        return _of_counter(spec, scope, point, limits)
+    return _of_window(spec, scope, point, limits)
 
 
 def _of_window(spec: Compare, scope: Scope, point: PointState, limits: Limits) -> Compiled:
     window = _windowed(spec, scope, point, limits, owner="")
-    comparator = spec.comparator
-    slack = SLACK * max(abs(limits.low), abs(limits.high))
+    scale = limits.scale
+
+    def value() -> float | None:
+        found = window.value()
+        return found if found is None or scale == 1.0 else found / scale
+
+    return number_against(spec.comparator, limits, point, value)
+
+
+def number_against(comparator: str, limits: Limits, point: PointState, value: Callable[[], float | None]) -> Compiled:
+    """A number that is made of a point against a limit, both in the limits' unit."""
+    low, high = limits.low, limits.high
+    slack = SLACK * max(abs(low), abs(high))
 
     def test() -> bool | None:
-        value = window.value() if point.fresh else None
-        return None if value is None else met(value, comparator, limits.low, limits.high, slack)
+        found = value() if point.fresh else None
+        return None if found is None else met(found, comparator, low, high, slack)
 
     def observe() -> tuple[Observed, ...]:
-        return (latest(point, limits.words)._replace(value=window.value()),)
+        seen = latest(point, limits.words)._replace(value=value())
+        return (seen if limits.unit is None else seen._replace(unit=limits.unit),)
+
+    return Compiled(test, (observe,), (point, *point.inputs))
+
+
+def _of_counter(spec: Compare, scope: Scope, point: PointState, limits: Limits) -> Compiled:
+    span = (spec.over or timedelta()) // _MS
+    risen = scope.keeper(point, f"risen|{span}", lambda _: Risen(point, span))
+    per = limits.scale * (span / 1000 if spec.take == "rate" else 1.0)
+    comparator, low, high = spec.comparator, limits.low, limits.high
+    slack = SLACK * max(abs(low), abs(high))
+
+    def test() -> bool | None:
+        if not point.fresh:
+            return None
+        return at_least_so_much(risen.so_far() / per, comparator, low, high, slack, known=risen.known())
+
+    def observe() -> tuple[Observed, ...]:
+        seen = latest(point, limits.words)._replace(value=risen.so_far() / per if point.known else None)
+        return (seen if limits.unit is None else seen._replace(unit=limits.unit),)
 
     return Compiled(test, (observe,), (point, *point.inputs))
 
@@ -89,9 +159,22 @@ def make_window(spec: Compare, scope: Scope, point: PointState) -> Window:
 
 def _windowed(spec: Compare, scope: Scope, point: PointState, limits: Limits, *, owner: str) -> Window:
     statistic = spec.take or spec.of or "mean"
-    span = (spec.over or timedelta()) // _MS
-    key = f"{owner}|{point.decl.id}|{statistic}|{span}|{limits.coverage!r}"
-    return scope.window(point, key, lambda key: Window(key, statistic, span, limits.coverage, _fresh_ms(point)))
+    fresh_ms = _fresh_ms(point)
+
+    def tally() -> Tally | None:
+        return tally_of(point.decl) if statistic in _OF_CHANGES else None
+
+    if spec.over is not None:
+        span = spec.over // _MS
+        key = f"{owner}|{point.decl.id}|{statistic}|{span}|{limits.coverage!r}"
+        return scope.keeper(
+            point, key, lambda key: Window(key, statistic, span, limits.coverage, fresh_ms, tally=tally())
+        )
+    most = spec.last or _TWO
+    key = f"{owner}|{point.decl.id}|{statistic}|last {spec.last}"
+    return scope.keeper(
+        point, key, lambda key: Latest(key, statistic, most, fresh_ms, tally=tally(), unbroken=spec.last is None)
+    )
 
 
 def _fresh_ms(point: PointState) -> int | None:

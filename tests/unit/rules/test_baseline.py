@@ -13,8 +13,9 @@ import pytest
 from daemon.model import ConfigError, to_ms
 from daemon.rules.baseline import Baseline
 from daemon.rules.engine import Engine
-from daemon.rules.explain import explain, limit_zh
-from daemon.rules.predicates import BaselineSpec
+from daemon.rules.explain import explain
+from daemon.rules.pasts import BaselineSpec
+from daemon.rules.wording import limit_zh
 from tests.rule_bench import Bench
 
 DAY, HOUR = 86_400_000, 3_600_000

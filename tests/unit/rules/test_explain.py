@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.rules.explain import explain, limit_zh
+from daemon.rules.explain import explain
+from daemon.rules.wording import limit_zh
 from tests.rule_bench import Bench
 
 

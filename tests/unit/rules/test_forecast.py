@@ -12,9 +12,10 @@ import pytest
 
 from daemon.model import ConfigError, to_ms
 from daemon.rules.engine import Engine
-from daemon.rules.explain import explain, limit_zh
+from daemon.rules.explain import explain
 from daemon.rules.forecast import Trend, theil_sen
-from daemon.rules.predicates import History
+from daemon.rules.pasts import History
+from daemon.rules.wording import limit_zh
 from tests.rule_bench import Bench
 
 DAY = 86_400_000

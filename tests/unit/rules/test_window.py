@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from daemon.rules.window import Swing, Window
+from daemon.model import ConfigError
+from daemon.rules.window import Latest, Swing, Window
 from tests.rule_bench import Bench
 
 OF: dict[str, Callable[[list[float]], float]] = {
@@ -195,3 +196,170 @@ def test_a_burst_does_not_become_its_own_yardstick(bench: Bench) -> None:
         "4005 clearing>cleared I recovered",
     ]
     assert bench.seen[1].observed[0].limit == "below 80 % of median over 1min (0.3 MPa)"
+
+
+def test_every_statistic_is_that_of_the_half_open_span() -> None:
+    """As the standard library counts them, to the last digit that counts; times in seconds."""
+    chance = random.Random(7)
+    names = ["range", "stddev", "p5", "p95", "p99.9", "slope", "rate", "delta", "count", "sum"]
+    windows = {name: window(name, coverage=0.01) for name in names}
+    seen: list[tuple[int, float]] = []
+    at = 1_790_000_000_000
+    for _ in range(400):
+        at += chance.choice([1, 500, 1000, 2000])
+        seen.append((at, round(chance.uniform(0, 1), 3)))
+        for it in windows.values():
+            it.push(*seen[-1])
+        inside = [pair for pair in seen if at - 10_000 < pair[0] <= at]
+        times = [(moment - at) / 1000 for moment, _ in inside]
+        values = [value for _, value in inside]
+
+        if len(inside) > 2:
+            ranks = statistics.quantiles(values, n=1000, method="inclusive")
+            expected = {
+                "range": max(values) - min(values),
+                "stddev": statistics.pstdev(values),
+                "p5": ranks[49],
+                "p95": ranks[949],
+                "p99.9": ranks[998],
+                "slope": statistics.linear_regression(times, values).slope,
+                "rate": (values[-1] - values[0]) / (times[-1] - times[0]),
+                "delta": values[-1] - values[0],
+                "count": len(values),
+                "sum": sum(values),
+            }
+            assert {name: it.raw() for name, it in windows.items()} == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("statistic", [*OF, "range", "stddev", "p5", "slope", "rate", "delta", "count", "sum"])
+def test_any_statistic_goes_through_json_exactly(statistic: str) -> None:
+    """In buckets as well: saved and loaded it is the same, and stays the same."""
+    for span in (10_000, 4 * 3_600_000):
+        one, other = window(statistic, span, 0.01, None), window(statistic, span, 0.01, None)
+        step = span // 900
+        for n in range(1500):
+            one.push(n * step, n % 7 * 0.1)
+
+        other.load(json.loads(json.dumps(one.save())))
+
+        for n in range(1500, 2600):
+            assert one.value() == other.value()
+            one.push(n * step, n % 5 * 0.3)
+            other.push(n * step, n % 5 * 0.3)
+        assert one.save() == other.save()
+
+
+@pytest.mark.parametrize("statistic", ["mean", "stddev", "slope", "sum", "count", "min", "max", "range"])
+def test_a_bucket_keeps_every_reading_s_part(statistic: str) -> None:
+    """Beyond an hour only the edge is coarser: the number is that of all readings since some moment in its bucket."""
+    span = 4 * 3_600_000
+    it, seen = window(statistic, span, 0.01, None), []
+    for n in range(3000):
+        seen.append((n * 10_000, (n * 37 % 101) / 10))
+        it.push(*seen[-1])
+    inside = [pair for pair in seen if pair[0] > (it.before or 0)]
+    edge = seen[-1][0] - span
+
+    plain = window(statistic, span, 0.01, None)
+    plain.width = 0
+    for pair in inside:
+        plain.push(*pair)
+
+    assert it.raw() == pytest.approx(plain.raw(), rel=1e-12)
+    assert edge - span / 720 <= inside[0][0] <= edge + span / 720
+
+
+def test_ranks_of_a_long_span_have_a_reading_of_each_of_2048_stretches() -> None:
+    """A day at 1 Hz: the percentile is as near as a sample of 2 048 is."""
+    day = 86_400_000
+    it = window("p20", day, fresh_ms=None)
+    for n in range(90_000):
+        it.push(n * 1000, float(n * 7919 % 10_000))
+
+    assert len(it.entries) <= 2050
+    assert it.value() == pytest.approx(2000, abs=150)
+
+
+def test_the_last_readings_however_long_ago() -> None:
+    """Unknown until all are there; a gap does not matter."""
+    it = Latest("k", "median", 3, 3000, unbroken=False)
+    known = []
+    for at, value in [(0, 5.0), (1, 1.0), (10**9, 3.0), (10**9, 9.0)]:
+        it.push(at, value)
+        known.append(it.value())
+
+    assert known == [None, None, 3.0, 3.0]
+
+
+def test_a_rate_from_reading_to_reading() -> None:
+    """Per second; unknown over a gap longer than the freshness; of two readings of one moment the later counts."""
+    it = Latest("k", "rate", 2, 3000, unbroken=True)
+    found = []
+    for at, value in [(0, 1.0), (1000, 2.0), (4000, 2.3), (8000, 9.0), (9000, 8.0), (9000, 10.0), (9500, 10.0)]:
+        it.push(at, value)
+        found.append(it.value())
+
+    assert found == [None, 1.0, pytest.approx(0.1), None, -1.0, 1.0, 0.0]
+
+
+def test_a_trend_is_in_units_of_its_limit(bench: Bench) -> None:
+    """1 kPa a minute is 0.06 MPa/h, on the order too; the wrong unit is refused."""
+    bench.rules("r\n levels: [{level: I, when: {point: p, take: slope, over: 1min, above: 0.5 bar/h}}]")
+    for n in range(60):
+        bench.hear(n, p=0.3 + n / 60_000)
+
+    observed = bench.seen[0].observed[0]
+    assert observed.value == pytest.approx(0.6)
+    assert observed.unit == "bar/h"
+    assert observed.limit == "slope over 1min above 0.5 bar/h"
+    with pytest.raises(ConfigError, match=r"0\.5 bar is no rate of it: the point is in MPa; write one such as"):
+        bench.ruleset("r\n levels: [{level: I, when: {point: p, take: slope, over: 1min, above: 0.5 bar}}]")
+
+
+@pytest.mark.parametrize(
+    ("when", "true"),
+    [
+        ("take: range, over: 10s, above: 0.4 MPa", True),
+        ("take: stddev, over: 10s, below: 0.1 MPa", False),
+        ("take: p90, over: 10s, at_least: 0.5 MPa", True),
+        ("take: delta, over: 10s, at_least: 0.5 MPa", True),
+        ("take: delta, above: 0.4 MPa", True),
+        ("take: rate, above: 0.49 MPa/s", True),
+        ("take: rate, over: 10s, inside: [0 MPa/s, 1 MPa/s]", True),
+        ("take: count, over: 10s, at_least: 10", True),
+        ("take: count, over: 10s, above: 10", False),
+        ("take: sum, over: 10s, above: 2.9 MPa", True),
+        ("take: max, last: 5, above: 0.5 MPa", True),
+        ("above: 150 %, of: p50, last: 10", True),
+    ],
+)
+def test_a_number_of_a_window_meets_its_limit(bench: Bench, when: str, true: bool) -> None:  # noqa: FBT001
+    """0.1 and 0.6 MPa in turn, and 0.6 last."""
+    bench.rules(f"r\n levels: [{{level: I, when: {{point: p, {when}}}}}]")
+    for n in range(20):
+        bench.hear(n, p=0.6 if n % 2 else 0.1)
+
+    assert (bench.engine.snapshot()["watches"] != {}) is true
+
+
+@pytest.mark.parametrize(
+    ("when", "says"),
+    [
+        ("take: meen, over: 1h, above: 3 bar", "there is no statistic 'meen'; did you mean 'mean'?"),
+        ("take: p100, over: 1h, above: 3 bar", "there is no statistic 'p100'"),
+        ("above: 80 %, of: stddev, over: 1h", "not with 'stddev'"),
+        ("take: mean, above: 3 bar", "a window needs both its statistic"),
+        ("take: mean, over: 1h, last: 5, above: 3 bar", "exclude each other"),
+        ("take: mean, last: 5, coverage: 10 %, above: 3 bar", "`coverage` belongs to a window over a span"),
+        ("take: mean, last: 5000, above: 3 bar", "less than or equal to 1000"),
+        ("take: count, over: 1h, above: 3 bar", "bar is a pressure"),
+        ("take: rate, over: 1h, above: 3", "3 is no rate of it"),
+        ("take: slope, over: 1h, inside: [3 bar/h, 1 bar/h]", "write the lower end first"),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_refused(bench: Bench, when: str, says: str) -> None:
+    """At load, with what to do."""
+    with pytest.raises(ConfigError) as caught:
+        bench.ruleset(f"r\n levels: [{{level: I, when: {{point: p, {when}}}}}]")
+
+    assert says in str(caught.value)

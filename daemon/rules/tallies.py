@@ -1,0 +1,71 @@
+"""What a condition may count: how often something has happened to a point, and what counters have counted.
+
+{point: door, count: changes, over: 1min, above: 20}                                   changes of a state or number
+{point: fault, count: {into: ["2", "3", "7"]}, over: 24h, at_least: 3}                 how often it became one of these
+{point: p, count: {into: {above: 0.30 MPa}}, over: 1h, at_least: 4}                    … rose above a limit
+{point: fault, count: {readings: ["2"]}, over: 24h, at_least: 3}                       how often it was said
+{point: pump, count: {runs: running, shorter: 60s}, over: 1h, at_least: 5}             stretches of a state
+{point: reopens, per: closings, over: 1h, above: 10 %, least: 30}                      one counter per another
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Discriminator, Tag, model_validator
+
+from daemon.documents import Span
+from daemon.rules.vocabulary import Limit, Limited, Which, Yaml, the_one
+
+
+class Happening(Yaml):
+    """What is counted."""
+
+    #: It becomes one of these and was none of them, or another of them, before.
+    into: Which | None = None
+    #: Each reading that says so.
+    readings: Which | None = None
+    #: Each stretch of it, when it ends: from the reading that began it to the one that ended it.
+    runs: Which | None = None
+    #: Of runs: those that lasted less than this, or this and more.
+    shorter: Span | None = None
+    longer: Span | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kind = the_one(self, ("into", "readings", "runs"))
+        if kind != "runs" and (self.shorter is not None or self.longer is not None):
+            raise ValueError(f"`shorter` and `longer` are asked of `runs`, not of {kind}; remove them")
+        return self
+
+    @property
+    def which(self) -> Which:
+        """Which values are meant."""
+        which: Which = getattr(self, the_one(self, ("into", "readings", "runs")))
+        return which
+
+
+def _counted(given: object) -> str:
+    return "<word>" if isinstance(given, str) else "<happening>"
+
+
+class Count(Limited):
+    """How often something has happened to a point in a span."""
+
+    count: Annotated[
+        Annotated[Literal["changes"], Tag("<word>")] | Annotated[Happening, Tag("<happening>")],
+        Discriminator(_counted),
+    ]
+    over: Span
+    #: How much of the span must have been seen before it can be said that it did not happen.
+    coverage: Limit | None = None
+
+
+class Ratio(Limited):
+    """What one counter counts for each that another counts, over a span."""
+
+    #: The counter that is divided by.
+    per: str
+    over: Span
+    #: Where the other has counted less than this, the condition is not met.
+    least: Limit | None = None
