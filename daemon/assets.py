@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 
 from daemon.documents import Document, Location, Strict
 from daemon.model import Asset, Catalogue, Device, Point, Site
+from daemon.rules.arrangements import Arrangements, DependencySpec, MaintenanceSpec
 from daemon.rules.derived import DerivedSpec, declare_all
 from daemon.sensors.codes import Words
 from daemon.sensors.profile import Binding, PointLimits, Profile, make_points
@@ -47,6 +48,8 @@ class AssetSpec(Strict):
     devices: tuple[DeviceSpec, ...] = Field(min_length=1)
     #: Points computed from others: `{worst_pressure: {unit: MPa, value: "outlet_pressure - 0.0098 MPa/m * 24 m"}}`.
     derived: dict[str, DerivedSpec] = Field(default_factory=dict)
+    #: What it needs to work: `[{asset: room-1, rules: [pwr.lost]}]`; its alarms are children of what is lost there.
+    depends_on: tuple[DependencySpec, ...] = ()
     #: By rule id: what is different for this asset, e.g. `{wat.burst: {for: 30s}}`.
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
@@ -74,6 +77,13 @@ class Assets(Strict):
     version: Literal[1]
     site: SiteSpec
     assets: tuple[AssetSpec, ...] = Field(min_length=1)
+    #: Planned work, during which orders are withheld.
+    maintenance: tuple[MaintenanceSpec, ...] = ()
+
+    @property
+    def arrangements(self) -> Arrangements:
+        """Maintenance, and what hangs on what."""
+        return Arrangements(self.maintenance, {one.id: one.depends_on for one in self.assets if one.depends_on})
 
 
 class Placement:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -132,6 +132,9 @@ def load(path: Path, *, secrets: bool = True) -> Configuration:
     overrides = {(a.id, rule): change for a in assets.assets for rule, change in a.overrides.items()}
     try:
         ruleset = load_rules(rule_files(gateway, directory), catalogue, overrides)
+        ruleset = replace(ruleset, arrangements=assets.arrangements)
+        rules = {rule.id: rule for rule in ruleset.rules}
+        faults += [f"{document.name}: {fault}" for fault in ruleset.arrangements.faults(catalogue, rules)]
     except ConfigError as error:
         raise ConfigError([*faults, *error.faults]) from error
     if faults:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from daemon.desks.known_rules import KnownRules
-from daemon.model import Alarm, Disposition, Transition
+from daemon.model import Alarm, AlarmState, Disposition, Transition
 from daemon.rules.schema import RuleSpec
 from daemon.store.folds import Folds
 from daemon.store.ledger import Ledger
@@ -66,21 +66,20 @@ class Bearing:
     def _maintained_until(self, rule: str, subject: str, moment: datetime) -> datetime | None:
         about = self._known.subject(rule, subject)
         mute = self._mutes.maintenance(about.owner if about is not None else subject)
-        return mute.until if mute is not None and mute.until > moment else None
+        ends = (mute.until if mute is not None else None, self._known.maintained_until(rule, subject, moment))
+        return max((end for end in ends if end is not None and end > moment), default=None)
 
     def _parent(self, rule: str, subject: str, number: int) -> int | None:
-        """The alarm with an order that explains this one: about the one source over which all its devices speak."""
-        spec = self._known.rules.get(rule)
-        about = self._known.subject(rule, subject) if spec is not None and spec.child_of else None
-        sources = {device.source for device in about.devices} if about is not None else set()
-        if spec is None or spec.child_of is None or len(sources) != 1:
-            return None
-        alarm = self._ledger.open_alarm(spec.child_of, *sources)
-        while alarm is not None and alarm.disposition is Disposition.CHILD and alarm.parent is not None:
-            alarm = self._ledger.alarm(alarm.parent)
-        if alarm is None or alarm.disposition is not Disposition.OWN_ORDER or alarm.no == number:
-            return None
-        return alarm.no
+        """The alarm with an order that explains this one."""
+        for of_rule, at in self._known.parents(rule, subject):
+            alarm = self._ledger.open_alarm(of_rule, at)
+            if alarm is not None and alarm.disposition is Disposition.CHILD and alarm.parent is not None:
+                alarm = self._ledger.alarm(alarm.parent)
+            if alarm is None or alarm.state is AlarmState.CLEARED or alarm.no == number:
+                continue
+            if alarm.disposition is Disposition.OWN_ORDER:
+                return alarm.no
+        return None
 
     def _capped_until(self, spec: RuleSpec | None, transition: Transition, moment: datetime) -> datetime | None:
         cap = spec.cap if spec is not None else None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
+
 from daemon.model import Asset, Text, Transition
+from daemon.rules.arrangements import Maintenance
 from daemon.rules.engine import Engine
 from daemon.rules.explain import explain
 from daemon.rules.schema import Ruleset, RuleSpec
@@ -20,6 +24,8 @@ class KnownRules:
         #: What alarms may be about, by (per, id): assets, devices and sources.
         self._subjects: dict[tuple[str, str], Subject] = {}
         self._templates: dict[str, evidence.Template] = {}
+        self._assets: dict[str, Asset] = {}
+        self._maintenance: list[Maintenance] = []
 
     def take(self, ruleset: Ruleset) -> None:
         """Look things up in `ruleset` from here on; the engine is reloaded by whoever calls this."""
@@ -30,6 +36,8 @@ class KnownRules:
             for rule in ruleset.rules
             for subject in subjects(rule, ruleset.catalogue)
         }
+        self._assets = {asset.id: asset for asset in ruleset.catalogue.assets}
+        self._maintenance = [Maintenance(spec, self.timezone) for spec in ruleset.arrangements.maintenance]
         self.rules = {rule.id: rule for rule in ruleset.rules}
         self._templates = {rule.id: _template(rule) for rule in ruleset.rules}
 
@@ -56,6 +64,31 @@ class KnownRules:
         """The asset, device or source that an alarm is about; one of no known kind when it is gone."""
         about = self.subject(alarm_rule, subject)
         return about.asset if about is not None else Asset(subject, "unknown", Text(subject, subject))
+
+    def maintained_until(self, alarm_rule: str, subject: str, at: datetime) -> datetime | None:
+        """When planned maintenance ends, or is looked at again; None: there is none for that alarm then."""
+        about = self.subject(alarm_rule, subject)
+        asset = self._assets.get(about.owner if about is not None else subject)
+        if asset is None:
+            return None
+        ends = (one.until(alarm_rule, asset, at) for one in self._maintenance)
+        return max((end for end in ends if end is not None), default=None)
+
+    def parents(self, alarm_rule: str, subject: str) -> Iterator[tuple[str, str]]:
+        """What explains an alarm when it is there: rules with what they are about, the nearest first."""
+        spec, about = self.rules.get(alarm_rule), self.subject(alarm_rule, subject)
+        if spec is None or about is None or self.ruleset is None:
+            return
+        above = list(self.ruleset.arrangements.above(about.owner))
+        for name in spec.parents:
+            if (parent := self.rules.get(name)) is None:
+                continue
+            if parent.per == "asset":
+                yield from ((name, asset) for asset in (about.owner, *(link.asset for link in above)))
+            elif len(sources := sorted({device.source for device in about.devices})) == 1:
+                yield name, sources[0]
+        for link in above:
+            yield from ((name, link.asset) for name in link.rules)
 
     def template(self, alarm_rule: str) -> evidence.Template:
         """What an order about that alarm says."""

@@ -110,8 +110,9 @@ class RuleSpec(Strict):
     applies_to: AppliesTo
     #: What one alarm is about: an asset, each device of it, or each source with all the devices that speak over it.
     per: Literal["asset", "device", "source"] = "asset"
-    #: A rule per source: while its alarm is open for the source of the devices in question, no order goes out.
-    child_of: str | None = None
+    #: Rules that explain it: while one has an order for the source of its devices, for its own asset, or for one that
+    #: this depends on, its alarm is a child of that order.
+    child_of: str | tuple[str, ...] | None = None
     levels: tuple[LevelSpec, ...]
     #: While this is true no alarm opens; alarms that are open go on.
     unless: Condition | None = None
@@ -161,6 +162,11 @@ class RuleSpec(Strict):
         for rung in self.levels:
             conditions += [rung.when, rung.clear.when if rung.clear else None]
         return (leaf for condition in conditions if condition is not None for leaf, _ in leaves(condition))
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The rules that it may be a child of."""
+        return (self.child_of,) if isinstance(self.child_of, str) else self.child_of or ()
 
     def rung(self, level: Level) -> LevelSpec:
         """The level's part of the ladder; the nearest one when the rule has changed since.

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from daemon.documents import Document, Location, build, read
 from daemon.model import Asset, Catalogue, ConfigError, Device, Point
+from daemon.rules.arrangements import Arrangements
 from daemon.rules.derived import Sources
 from daemon.rules.limits import MisfitError, resolve
 from daemon.rules.overrides import overridden
@@ -36,6 +37,7 @@ __all__ = [
 
 _NTH = re.compile(r": rules\.\d+\.")
 _CATALOGUE = TypeAdapter(Catalogue)
+_ARRANGEMENTS = TypeAdapter(Arrangements)
 Overrides = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
@@ -63,6 +65,7 @@ class Ruleset:
     rules: tuple[RuleSpec, ...]
     #: By (asset, rule).
     overrides: Overrides = field(default_factory=dict)
+    arrangements: Arrangements = field(default_factory=Arrangements)
 
     @cached_property
     def hash(self) -> str:
@@ -77,6 +80,10 @@ class Ruleset:
             "rules": [rule.model_dump(mode="json", by_alias=True, exclude_none=True) for rule in self.rules],
             "overrides": [[asset, rule, dict(change)] for (asset, rule), change in sorted(self.overrides.items())],
         }
+        if self.arrangements != Arrangements():
+            whole["arrangements"] = _ARRANGEMENTS.dump_python(
+                self.arrangements, mode="json", by_alias=True, exclude_none=True
+            )
         return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
@@ -92,9 +99,11 @@ class Ruleset:
         try:
             rules = tuple(RuleSpec.model_validate(rule) for rule in whole["rules"])
             catalogue = _CATALOGUE.validate_python(whole["catalogue"], strict=False)
+            arrangements = _ARRANGEMENTS.validate_python(whole.get("arrangements", {}), strict=False)
         except (ValidationError, KeyError) as error:
             raise ValueError(f"the ruleset cannot be read: {error}") from error
-        return cls(catalogue, rules, {(asset, rule): change for asset, rule, change in whole["overrides"]})
+        overrides = {(asset, rule): change for asset, rule, change in whole["overrides"]}
+        return cls(catalogue, rules, overrides, arrangements)
 
     @cached_property
     def known(self) -> Sources:
@@ -196,10 +205,11 @@ def _read(paths: Iterable[Path]) -> tuple[list[tuple[Document, RuleFile]], list[
 def _parentless(files: Sequence[tuple[Document, RuleFile]], rules: Mapping[str, RuleSpec]) -> Iterator[str]:
     for document, file in files:
         for n, rule in enumerate(file.rules):
-            parent = rules.get(rule.child_of or "")
-            if rule.child_of is not None and (parent is None or parent.per != "source"):
-                place = document.place(("rules", n, "child_of"))
-                yield f"{place}: there is no rule {rule.child_of!r} with `per: source`"
+            for name in rule.parents:
+                parent = rules.get(name)
+                if parent is None or parent.per == "device" or name == rule.id:
+                    place = document.place(("rules", n, "child_of"))
+                    yield f"{place}: there is no rule {name!r} with `per: source` or `per: asset` beside this one"
 
 
 class _Checker:
