@@ -136,14 +136,14 @@ def test_what_is_arranged_survives_the_store(tmp_path: Path) -> None:
 
 def test_every_name_that_is_not_there_is_a_fault() -> None:
     """With the nearest one, and a ring is told."""
-    spec = MaintenanceSpec.model_validate({**WEEKLY, "of": {"assets": ["L99"]}, "rules": ["fualt"], "calendar": {"days": ["sun"]}})  # fmt: skip  # noqa: E501
+    spec = MaintenanceSpec.model_validate({**WEEKLY, "of": {"assets": ["L99"]}, "rules": ["faults"], "calendar": {"days": ["sun"]}})  # fmt: skip  # noqa: E501
     links = {"L1": (DependencySpec(asset="L2"),), "L2": (DependencySpec(asset="L1", rules=("trip",)),)}
 
     found = list(Arrangements((spec,), links).faults(CATALOGUE, {"fault": 1, "trap": 1}))
 
     assert found == [
         "maintenance 1: no asset is called 'L99'; did you mean 'L9'?",
-        "maintenance 1: there is no rule 'fualt'; did you mean 'fault'?",
+        "maintenance 1: there is no rule 'faults'; did you mean 'fault'?",
         "depends_on of 'L2': there is no rule 'trip'; did you mean 'trap'?",
         "depends_on of 'L1': it depends on itself in the end; remove one of the links",
         "depends_on of 'L2': it depends on itself in the end; remove one of the links",
