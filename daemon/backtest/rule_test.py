@@ -16,43 +16,32 @@ Strict: an alarm, a change of level or data, a recovery or an order that nobody 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
-
+from daemon.backtest.coverage import Coverage
+from daemon.backtest.rule_test_file import AlarmSpec, Suite, TestSpec, open_suite
 from daemon.backtest.series import Sample, parse_series
-from daemon.documents import Span, Strict, build, format_span, parse_span, read
+from daemon.documents import format_span, parse_span
 from daemon.model import (
     EPOCH,
-    Asset,
-    Catalogue,
     Cause,
-    ConfigError,
-    Device,
     Input,
     Level,
     Observation,
-    Point,
     Quality,
     Reading,
     Reason,
     Reload,
-    Site,
-    Text,
     Tick,
     from_ms,
 )
 from daemon.pipeline import Pipeline
-from daemon.rules.derived import DerivedSpec, declare_all
-from daemon.rules.rule import LevelName
-from daemon.rules.schema import Ruleset, load
-from daemon.sensors.profile import Profile, load_profiles, make_points
-from daemon.settings import shipped
+from daemon.rules.schema import Ruleset
 from daemon.store import ledger
 from daemon.store.db import connect
 
@@ -63,72 +52,6 @@ _MOST_ALARMS = 10_000
 _CHANGES = {Cause.LEVEL_RAISED: "", Cause.LEVEL_LOWERED: "", Cause.DATA_LOST: "lost", Cause.DATA_BACK: "back"}
 
 
-def _series(text: str) -> str:
-    parse_series(text)
-    return text
-
-
-def _moment(text: str) -> str:
-    parse_span(text)
-    return text
-
-
-Moment = Annotated[str, AfterValidator(_moment)]
-
-
-class AssetSpec(Strict):
-    """An asset of the little site that the tests play on."""
-
-    id: str
-    kind: str
-    #: One device a profile.
-    profiles: tuple[str, ...]
-    tags: tuple[str, ...] = ()
-    derived: dict[str, DerivedSpec] = Field(default_factory=dict)
-    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
-
-
-class AlarmSpec(Strict):
-    """One alarm, told completely."""
-
-    rule: str
-    #: The first asset when absent.
-    asset: str | None = None
-    level: LevelName
-    #: Since the beginning of the test, as are all times here.
-    active: Span
-    #: Absent when it is still open at the end.
-    cleared: Span | None = None
-    #: Later changes of its level, by time.
-    levels: dict[Moment, LevelName] = Field(default_factory=dict)
-    #: When its data was lost, and when it came back, by time.
-    data: dict[Moment, Literal["lost", "back"]] = Field(default_factory=dict)
-    #: It has an order of its own.
-    order: bool = True
-
-
-class TestSpec(Strict):
-    """One test."""
-
-    title: str
-    every: Span = timedelta(seconds=1)
-    series: dict[str, Annotated[str, AfterValidator(_series)]]
-    #: Time goes on until then after the last step.
-    lasts: Span | None = None
-    alarms: tuple[AlarmSpec, ...] = ()
-
-
-class TestFile(Strict):
-    """One file of tests."""
-
-    version: Literal[1]
-    rules: tuple[str, ...]
-    #: Directories of profiles beside the shipped ones, as seen from this file.
-    profiles: tuple[str, ...] = ()
-    assets: Annotated[tuple[AssetSpec, ...], Field(min_length=1)]
-    tests: tuple[TestSpec, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one test; it passed when nothing failed."""
@@ -136,79 +59,52 @@ class Outcome:
     title: str
     #: One line each: what was expected and is missing, and what nobody expected.
     failures: tuple[str, ...]
+    #: `file:line:column` of the test.
+    place: str
 
 
-def run_file(path: Path) -> list[Outcome]:
-    """Run every test of a file.
+def run_file(path: Path, wanted: re.Pattern[str] | None = None, coverage: Coverage | None = None) -> list[Outcome]:
+    """Run the tests of a file: all, or those whose title has what is wanted.
 
     Raises:
         ConfigError: the file, its rules or its profiles have faults.
     """
-    document = read(path)
-    file = build(TestFile, document)
-    folders = [shipped() / "profiles", *(path.parent / folder for folder in file.profiles)]
-    profiles = load_profiles(p for folder in folders for p in folder.glob("*.yaml"))
-    catalogue = _catalogue(file, profiles, str(path))
-    overrides = {(asset.id, rule): change for asset in file.assets for rule, change in asset.overrides.items()}
-    ruleset = load([path.parent / name for name in file.rules], catalogue, overrides)
+    suite = open_suite(path)
+    if coverage is not None:
+        coverage.enter(suite)
     outcomes = []
-    for n, test in enumerate(file.tests):
-        try:
-            inputs = list(_inputs(test, file.assets[0].id, ruleset))
-        except ValueError as error:
-            raise ConfigError([f"{document.place(('tests', n, 'series'))}: {error}"]) from error
-        expected = {_told(alarm, file.assets[0].id) for alarm in test.alarms}
-        happened = play(ruleset, inputs)
+    for n, test in enumerate(suite.tests):
+        if wanted is not None and not wanted.search(test.title):
+            continue
+        expected = {_told(alarm, suite.first) for alarm in test.alarms}
+        happened = play(suite.ruleset, list(_inputs(test, suite)), coverage)
         missing = [f"missing: {line}" for line in sorted(expected - happened)]
         surplus = [f"nobody listed: {line}" for line in sorted(happened - expected)]
-        outcomes.append(Outcome(test.title, tuple(missing + surplus)))
+        outcomes.append(Outcome(test.title, tuple(missing + surplus), suite.place("tests", n)))
     return outcomes
 
 
-def play(ruleset: Ruleset, inputs: list[Input]) -> set[str]:
+def play(ruleset: Ruleset, inputs: list[Input], coverage: Coverage | None = None) -> set[str]:
     """Drive the production pipeline; tell each alarm in one line, as `_told` does."""
     db = connect(":memory:")
     try:
-        pipeline = Pipeline(db)
+        pipeline = Pipeline(db, transient=True)
+        if coverage is not None:
+            pipeline.engine.heard_by(coverage)
         pipeline.journal.add_ruleset(ruleset.hash, ruleset.to_json(), START)
         pipeline.process(inputs)
+        if coverage is not None:
+            coverage.took_place(db)
         return set(_happened(pipeline))
     finally:
         db.close()
 
 
-def _catalogue(file: TestFile, profiles: Mapping[str, Profile], name: str) -> Catalogue:
-    assets: list[Asset] = []
-    devices: list[Device] = []
-    points: list[Point] = []
-    for spec in file.assets:
-        assets.append(Asset(spec.id, spec.kind, Text(spec.id, spec.id), tags=spec.tags))
-        for n, wanted in enumerate(spec.profiles):
-            if wanted not in profiles:
-                raise ConfigError([f"{name}: asset {spec.id!r}: no profile {wanted!r}; known: {', '.join(profiles)}"])
-            device = Device(f"{spec.id}.{n}", spec.id, "test", profiles[wanted].alive_within)
-            devices.append(device)
-            points.extend(make_points(profiles[wanted], device).values())
-    measured = Catalogue(Site("test", Text("测试", "test")), tuple(assets), tuple(devices), tuple(points))
-    specs = {(asset.id, one): spec for asset in file.assets for one, spec in asset.derived.items()}
-    derived, faults = declare_all(specs, measured)
-    if faults:
-        raise ConfigError([f"{name}: derived {asset}.{one}: {what}" for (asset, one), what in faults.items()])
-    return replace(measured, points=(*measured.points, *derived))
-
-
-def _inputs(test: TestSpec, first: str, ruleset: Ruleset) -> Iterator[Input]:
+def _inputs(test: TestSpec, suite: Suite) -> Iterator[Input]:
     """The messages of each step, one a device; a Tick where nothing arrives."""
-    known = {point.id: point for point in ruleset.catalogue.points}
-    series: dict[str, list[Sample | None]] = {}
-    for name, text in test.series.items():
-        point = name if name in known else f"{first}.{name}"
-        if point not in known:
-            raise ValueError(f"no asset here has the point {name!r}")
-        if known[point].formula:
-            raise ValueError(f"{name!r} is computed; write the series of what it stands on")
-        series[point] = parse_series(text)
-    yield Reload(START, ruleset.hash)
+    known = {point.id: point for point in suite.ruleset.catalogue.points}
+    series = {suite.point(name): parse_series(text) for name, text in test.series.items()}
+    yield Reload(START, suite.ruleset.hash)
     steps = max(map(len, series.values()), default=0)
     devices = {point: known[point].device for point in series}
     ordered = sorted(series, key=lambda point: devices[point])

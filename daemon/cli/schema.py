@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel
 
 from daemon.assets import Assets
-from daemon.backtest.rule_test import TestFile
+from daemon.backtest.rule_test_file import TestFile
 from daemon.rules.rule import RuleFile
 from daemon.sensors.codes import CodeFile
 from daemon.sensors.profile import Profile

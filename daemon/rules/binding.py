@@ -110,6 +110,7 @@ class _AssetScope:
     def __init__(self, binding: Binding, site: SiteState, at: datetime) -> None:
         self.owner = f"{binding.rule.id}|{binding.asset.id}"
         self.zone = binding.zone
+        self.witness = site.witness
         self.windows: list[tuple[str, str]] = []
         self._binding = binding
         self._site = site

@@ -43,6 +43,20 @@ class Compiled(NamedTuple):
     calendars: tuple[CalendarState, ...] = ()
 
 
+class Witness(Protocol):
+    """Sees how questions are answered: for the coverage of rule tests. Nobody does in production."""
+
+    def watch(self, owner: str, question: object, test: Test) -> Test:
+        """The same test, heard along.
+
+        Args:
+            owner: the rule on the asset.
+            question: the condition, as it is written.
+            test: the condition, compiled.
+        """
+        ...
+
+
 class Scope(Protocol):
     """Where the points, windows and silences of one rule on one asset are found."""
 
@@ -69,6 +83,11 @@ class Scope(Protocol):
     @property
     def zone(self) -> str:
         """Of the site's clocks."""
+        ...
+
+    @property
+    def witness(self) -> Witness | None:
+        """Who wants to know what questions are answered."""
         ...
 
     @property

@@ -24,8 +24,15 @@ from daemon.rules.thresholds import compile_state, compile_threshold
 from daemon.rules.windowed import compile_beside, compile_swing, compile_window
 
 
-def compile_condition(spec: Condition, scope: Scope) -> Compiled:  # noqa: C901, PLR0911, PLR0912  one line a shape
+def compile_condition(spec: Condition, scope: Scope) -> Compiled:
     """Bind a condition that fits (see `limits.resolve`) to the points of `scope`."""
+    compiled = _compile(spec, scope)
+    if scope.witness is None or isinstance(spec, AllOf | AnyOf | NotOf):
+        return compiled
+    return compiled._replace(test=scope.witness.watch(scope.owner, spec, compiled.test))
+
+
+def _compile(spec: Condition, scope: Scope) -> Compiled:  # noqa: C901, PLR0911, PLR0912  one line a shape
     match spec:
         case AllOf():
             return _joined(_all, [compile_condition(part, scope) for part in spec.parts])

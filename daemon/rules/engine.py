@@ -32,6 +32,7 @@ from daemon.model import (
 )
 from daemon.rules.alarm import Watch
 from daemon.rules.binding import fingerprint, make_watch
+from daemon.rules.compiled import Witness
 from daemon.rules.schema import Ruleset
 from daemon.rules.site import SiteState, usable
 from daemon.rules.timers import Deadlines
@@ -60,6 +61,10 @@ class Engine:
         #: Watches in which a hold is running, by the points they look at: only for these a message is looked at before
         #: it is applied.
         self._waiting: dict[str, set[Watch]] = {}
+
+    def heard_by(self, witness: Witness) -> None:
+        """Let somebody hear along how conditions are answered; before rules are loaded."""
+        self._site.witness = witness
 
     # --- inputs --------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Any
 from daemon.model import Device, Observation, Point, Quality, Reading, Reason, from_ms, to_ms
 from daemon.rules.alarm import Watch
 from daemon.rules.calendars import Calendar, CalendarState
+from daemon.rules.compiled import Witness
 from daemon.rules.derived import Derived, Feed, Sources
 from daemon.rules.derived import inputs as inputs_of
 from daemon.rules.points import Aging, DeviceState, PointState, SilenceState
@@ -42,6 +43,8 @@ class SiteState:
         self._shaken = False
         #: What the latest message made of derived points.
         self.computed: list[Reading] = []
+        #: Hears along how conditions are answered.
+        self.witness: Witness | None = None
 
     # --- readings ------------------------------------------------------------------------------------------
 

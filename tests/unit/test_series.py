@@ -18,6 +18,8 @@ from daemon.model import ConfigError
         ("0.30-0.01x3", [0.3, 0.29, 0.28, 0.27]),
         ("0+1x3 -2", [0.0, 1.0, 2.0, 3.0, -2.0]),
         ("'in service'x1 'open'", ["in service", "in service", "open"]),
+        ("0+1x10 _x3", [*map(float, range(11)), None, None, None]),
+        ("-2+4x3 1-2x4 1x4", [-2.0, 2.0, 6.0, 10.0, 1.0, -1.0, -3.0, -5.0, -7.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
         ("", []),
     ],
 )
@@ -102,8 +104,12 @@ def test_a_test_is_strict(tmp_path: Path, alarms: str, failures: list[str]) -> N
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("leak:", "laek:", "r.test.yaml:8:5: no asset here has the point 'laek'"),
-        ("pump-room-modbus", "pump-room", "asset 'W1': no profile 'pump-room'; known: "),
+        ("leak:", "laek:", "r.test.yaml:8:14: no asset here has the point 'laek'"),
+        (
+            "pump-room-modbus",
+            "pump-room",
+            "r.test.yaml:4:48: no profile is named 'pump-room'; did you mean 'pump-room-modbus'?",
+        ),
         ("'wet'x9", "wet", "'wet' is no step"),
         ("lasts: 60s", "last: 60s", "did you mean 'lasts'"),
     ],
