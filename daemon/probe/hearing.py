@@ -45,8 +45,8 @@ class Made:
 
     @property
     def failed(self) -> bool:
-        """Whether what should have been read was not."""
-        return any(seen["rejections"] for seen in self.observations)
+        """Whether what should have been read was not; that nobody has declared a device is no fault of its message."""
+        return any(row["reason"] not in _STRANGE for seen in self.observations for row in seen["rejections"])
 
 
 @dataclass(slots=True)

@@ -80,7 +80,8 @@ def _point(found: TableFound, each: Guess) -> Iterator[str]:
         field += f", length: {each.words}"
     kind = "state" if each.type == "string" else "counter" if each.type == "u32" else "gauge"
     yield f"  # {_value(each)}  {describe(found, each)}"
-    yield f"  {found.table}_{each.address}: {{kind: {kind}, register: {{{field}}}}}"
+    interval = "" if kind == "state" else ", interval: 5s"
+    yield f"  {found.table}_{each.address}: {{kind: {kind}{interval}, register: {{{field}}}}}"
 
 
 def _value(each: Guess) -> str:

@@ -12,8 +12,8 @@ from daemon.cli.main import app
 from daemon.model import ConfigError
 
 PAGE = (Path(__file__).parents[2] / "docs/profiles.md").read_text("utf-8")
-FILES = re.findall(r"^```(?:yaml|json) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-CONSOLES = re.findall(r"^```console\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+#: In the order of the page: (file, what stands in it, "") or ("", "", what is typed and what comes).
+STEPS = re.findall(r"^```(?:(?:yaml|json) (\S+)\n(.*?)|console\n(.*?))^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def run(*words: str) -> Result:
@@ -23,17 +23,19 @@ def run(*words: str) -> Result:
 def test_the_page_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the bare payload to the firing rule: every file is written, every command run, every line of output met."""
     monkeypatch.chdir(tmp_path)
-    assert run("init", "site").exit_code == 0
-    for name, text in FILES:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(text, encoding="utf-8")
-    steps = [step for console in CONSOLES for step in re.split(r"^\$ ", console, flags=re.MULTILINE) if step]
-    assert len(steps) == 3
+    monkeypatch.setenv("COLUMNS", "200")
+    ran = 0
 
-    for step in steps:
-        command, _, expected = step.partition("\n")
-        done = run(*shlex.split(command)[1:])
-        assert (done.exit_code, done.stdout) == (0, expected)
+    for name, text, console in STEPS:
+        if name:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_text(text, encoding="utf-8")
+        for step in filter(None, re.split(r"^\$ ", console, flags=re.MULTILINE)):
+            command, _, expected = step.partition("\n")
+            done = run(*shlex.split(command)[1:])
+            assert (done.exit_code, done.stdout) == (0, expected)
+            ran += 1
+    assert ran == 7
 
 
 def test_a_message_that_fails_says_why() -> None:

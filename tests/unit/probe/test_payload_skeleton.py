@@ -186,9 +186,10 @@ def test_a_shipped_profile_is_the_first_to_fit_its_own_messages(name: str) -> No
 def test_a_profile_of_another_topic_fits_by_its_fields() -> None:
     """A lift box that was set up to publish elsewhere: its fields give it away, a single likeness does not."""
     sent = MESSAGES["lift-gb24476-json"]
-    (fit, *_) = find_fits(Message("my/own/topic", sent.payload, NOW), PROFILES, SHANGHAI)
+    fits = find_fits(Message("my/own/topic", sent.payload, NOW), PROFILES, SHANGHAI)
 
-    assert (fit.profile, fit.by_topic, fit.rejected) == ("lift-gb24476-json", False, 0)
+    assert "lift-gb24476-json" in [fit.profile for fit in fits]
+    assert {(fit.by_topic, fit.rejected) for fit in fits} == {(False, 0)}
     assert find_fits(Message("my/own/topic", b'{"strange": 1}', NOW), PROFILES, SHANGHAI) == []
 
 
