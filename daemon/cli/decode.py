@@ -17,8 +17,6 @@ from daemon.probe.images import decode_image, read_image
 from daemon.probe.known import find_profile
 from daemon.probe.messages import Message, decode_message
 from daemon.probe.telling import Told
-from daemon.sensors.profile import Profile
-from daemon.sensors.topics import filter_of
 
 
 def decode(  # noqa: PLR0913  each is an option of the command
@@ -61,19 +59,13 @@ def decode(  # noqa: PLR0913  each is an option of the command
         if payload is None or not topic:
             raise ConfigError(["give --topic and the payload (@FILE reads a file, - standard input), or --registers"])
         told = decode_message(found, Message(topic, text_of(payload), at, retained), pairs(address), find_zone(zone))
-        whence = {"topic": topic, "subscribe": _filters(found, told)}
+        whence = {"topic": topic, "subscribe": told.filters}
     if output is Output.JSON:
         print_json({"profile": found.profile, **whence, **told.plain()})
     else:
         _show(told)
     if told.failed:
         raise typer.Exit(FAILED)
-
-
-def _filters(profile: Profile, told: Told) -> list[str]:
-    assert profile.mqtt is not None  # noqa: S101  the caller has looked
-    found = (filter_of(pattern, binding.address) for binding in told.bindings for pattern in profile.mqtt.patterns)
-    return list(dict.fromkeys(found))
 
 
 def text_of(text: str) -> bytes:

@@ -30,6 +30,13 @@ class Fit(NamedTuple):
     rejected: int
     told: Told
 
+    @property
+    def sure(self) -> bool:
+        """Whether no other profile need be written. Every Sparkplug device has the same topics: there fields decide."""
+        part = self.told.profile.mqtt
+        enough = self.points if part is not None and part.sparkplug is not None else 1
+        return self.by_topic and not self.rejected and self.good > 0 and 2 * self.good >= enough
+
     def plain(self) -> dict[str, Any]:
         """For a program."""
         return {"profile": self.profile, "topic": self.by_topic, **self._numbers()}

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from daemon.model import ConfigError, Observation, Reason
 from daemon.probe.fitting import Fit, find_fits
-from daemon.probe.messages import Message, decode_message
+from daemon.probe.messages import Message, Reader
 from daemon.probe.payload_shape import shape_of
 from daemon.probe.payload_skeleton import write_skeleton
 from daemon.probe.telling import plain
@@ -95,8 +95,7 @@ class Hearing:
         """
         self._zone = zone
         self._profiles = profiles
-        self._profile = profile
-        self._address = dict(address or {})
+        self._reader = Reader(profile, zone, address) if profile is not None else None
         self._devices = {binding.device.id: binding for binding in bindings}
         self._decoder = Decoder(bindings, source="probe", zone=zone) if bindings else None
         self.topics: dict[str, TopicHeard] = {}
@@ -144,8 +143,8 @@ class Hearing:
     def _make(self, message: Message, heard: TopicHeard) -> Made:
         if message.cut_from:
             return Made("", why=f"{message.cut_from} bytes: 过大 too large, see max_payload")
-        if self._profile is not None:
-            return self._by_profile(self._profile, message)
+        if self._reader is not None:
+            return _by_profile(self._reader, message)
         why = ""
         if self._decoder is not None:
             made = self._by_site(self._decoder, message)
@@ -156,13 +155,6 @@ class Hearing:
         names = {fit.profile for fit in heard.made.fits}
         candidates = [p for p in self._profiles if p.profile in names] if heard.messages and names else self._profiles
         return Made("", why=why, fits=tuple(find_fits(message, candidates, self._zone)))
-
-    def _by_profile(self, profile: Profile, message: Message) -> Made:
-        try:
-            told = decode_message(profile, message, self._address, self._zone)
-        except ConfigError as error:
-            return Made("", why="; ".join(error.faults))
-        return Made(profile.profile, tuple({"whose": profile.profile, **seen} for seen in told.plain()["observations"]))
 
     def _by_site(self, decoder: Decoder, message: Message) -> Made:
         seen = decoder.decode(message.topic, message.payload, message.received_at, retained=message.retained)
@@ -189,11 +181,15 @@ class Hearing:
 
     def _skeletons(self) -> list[dict[str, Any]]:
         """Profiles to begin with, one for each shape of messages that nobody reads."""
-        if self._profile is not None:
+        if self._reader is not None:
             return []
         groups: dict[tuple[object, ...], list[Message]] = {}
         for heard in self.topics.values():
-            if heard.made.by or any(fit.by_topic and not fit.rejected for fit in heard.made.fits) or not heard.samples:
+            if (
+                heard.made.by
+                or any(fit.by_topic and fit.good and not fit.rejected for fit in heard.made.fits)
+                or not heard.samples
+            ):
                 continue
             key = (heard.topic.count("/"), shape_of(heard.samples[-1].payload))
             groups.setdefault(key, []).extend(heard.samples)
@@ -203,6 +199,15 @@ class Hearing:
             if text := write_skeleton(messages, self._zone, name):
                 found.append({"topics": list(dict.fromkeys(m.topic for m in messages)), "profile": text})
         return found
+
+
+def _by_profile(reader: Reader, message: Message) -> Made:
+    try:
+        told = reader.read(message)
+    except ConfigError as error:
+        return Made("", why="; ".join(error.faults))
+    name = told.profile.profile
+    return Made(name, tuple({"whose": name, **seen} for seen in told.plain()["observations"]))
 
 
 def _plain(heard: TopicHeard) -> dict[str, Any]:

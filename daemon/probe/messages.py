@@ -13,11 +13,12 @@ from daemon.model import BadPayload, ConfigError
 from daemon.probe.telling import Told, bind
 from daemon.sensors.decoder import Decoder
 from daemon.sensors.messages import MqttPart
-from daemon.sensors.profile import Profile
+from daemon.sensors.profile import Binding, Profile
 from daemon.sensors.shapes import compile_records
 from daemon.sensors.topics import compile_topic
 
 _MOST_DEVICES = 20
+_MOST_DECODERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +33,48 @@ class Message:
     cut_from: int = 0
 
 
-def decode_message(profile: Profile, message: Message, given: Mapping[str, str], zone: ZoneInfo) -> Told:
-    """What the profile makes of the message.
+class Reader:
+    """Reads messages by one profile, and remembers what decoding needs of each device: births, its latest values."""
 
-    Args:
-        profile: one for MQTT.
-        message: what came.
-        given: parts of the address that neither topic nor payload tells.
-        zone: the site's.
+    def __init__(self, profile: Profile, zone: ZoneInfo, given: Mapping[str, str] | None = None) -> None:
+        """Begin with nothing heard.
+
+        Args:
+            profile: one for MQTT.
+            zone: the site's.
+            given: parts of the address that neither topic nor payload tells.
+        """
+        self._profile = profile
+        self._zone = zone
+        self._given = dict(given or {})
+        self._decoders: dict[tuple[object, ...], tuple[list[Binding], Decoder]] = {}
+
+    def read(self, message: Message) -> Told:
+        """What the profile makes of the message.
+
+        Raises:
+            ConfigError: the topic fits none of the profile's, or a part of the address is not known.
+        """
+        addresses = find_addresses(self._profile, message, self._given)
+        key = tuple(tuple(sorted(address.items())) for address in addresses)
+        known = self._decoders.get(key)
+        if known is None:
+            if len(self._decoders) >= _MOST_DECODERS:
+                self._decoders.clear()
+            bindings = [bind(self._profile, parts, n) for n, parts in enumerate(addresses)]
+            known = self._decoders[key] = bindings, Decoder(bindings, source="decode", zone=self._zone)
+        bindings, by = known
+        seen = by.decode(message.topic, message.payload, message.received_at, retained=message.retained)
+        return Told(self._profile, bindings, seen, by.filters)
+
+
+def decode_message(profile: Profile, message: Message, given: Mapping[str, str], zone: ZoneInfo) -> Told:
+    """What the profile makes of one message alone; see `Reader`.
 
     Raises:
         ConfigError: the topic fits none of the profile's, or a part of the address is not known.
     """
-    addresses = find_addresses(profile, message, given)
-    bindings = [bind(profile, parts, n) for n, parts in enumerate(addresses)]
-    by = Decoder(bindings, source="decode", zone=zone)
-    seen = by.decode(message.topic, message.payload, message.received_at, retained=message.retained)
-    return Told(profile, bindings, seen)
+    return Reader(profile, zone, given).read(message)
 
 
 def find_addresses(profile: Profile, message: Message, given: Mapping[str, str]) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from daemon.documents import format_span
+from daemon.probe.birth_skeleton import write_birth
 from daemon.probe.messages import Message
 from daemon.probe.payload_shape import Leaf, Payload, read_payloads
 from daemon.sensors.payload import join_path
@@ -49,6 +50,8 @@ _USUAL = (
 
 def write_skeleton(messages: Sequence[Message], zone: ZoneInfo, name: str = "my-device") -> str:
     """The text of a profile for messages of one shape; empty when they hold nothing that could be a point."""
+    if text := write_birth(messages, name):
+        return text
     payload = read_payloads(messages, zone)
     if payload is None or not payload.points:
         return ""

@@ -20,6 +20,8 @@ class Told:
     profile: Profile
     bindings: Sequence[Binding]
     observations: Sequence[Observation]
+    #: Topic filters that would be subscribed to.
+    filters: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:

@@ -18,6 +18,7 @@ from daemon.probe.known import shipped_profiles
 from daemon.probe.messages import Message, decode_message
 from daemon.probe.payload_skeleton import name_topic, write_skeleton
 from daemon.sensors.profile import Profile
+from tests import sparkplug
 from tests.decoding import NOW, NOW_MS, SHANGHAI
 
 PROFILES = [profile for profile in shipped_profiles().values() if profile.mqtt is not None]
@@ -31,6 +32,7 @@ MESSAGES = {
     )
     for file in FILES
     for message in file["samples"][0].get("messages", [])[:1]
+    if "sparkplug" not in message
 }
 
 
@@ -193,7 +195,50 @@ def test_a_profile_of_another_topic_fits_by_its_fields() -> None:
     assert find_fits(Message("my/own/topic", b'{"strange": 1}', NOW), PROFILES, SHANGHAI) == []
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a/1", "a/2", "b"]), st.binary(max_size=40)), max_size=8))
+BIRTH = sparkplug.payload(
+    [
+        sparkplug.metric("bdSeq", 7, "Int64"),
+        sparkplug.metric("Tank.Depth/mm", 1800, "Int32", alias=2),
+        sparkplug.metric("Pump 1/Running", True, "Boolean", alias=3),
+        sparkplug.metric("State", "ok", "String", alias=4),
+        sparkplug.metric("Unset", None, "Float", alias=5),
+    ],
+    at=NOW_MS,
+    seq=1,
+)
+DATA = sparkplug.payload([sparkplug.metric("", 1700, "Int32", alias=2, typed=False)], at=NOW_MS, seq=2)
+
+
+def test_a_sparkplug_birth_names_its_metrics() -> None:
+    """The profile that is printed reads the birth, and after it the data that name nothing."""
+    hearing = Hearing(zone=SHANGHAI, profiles=PROFILES)
+    hearing.take(Message("spBv1.0/g/DDATA/n/d", DATA, NOW))
+    hearing.take(Message("spBv1.0/g/DBIRTH/n/d", BIRTH, NOW))
+    (sketched,) = hearing.report()["skeletons"]
+    profile = build(Profile, parse(sketched["profile"], "skeleton.yaml"))
+    by_it = Hearing(zone=SHANGHAI, profiles=[], profile=profile)
+    born = by_it.take(Message("spBv1.0/g/DBIRTH/n/d", BIRTH, NOW))
+    told = by_it.take(Message("spBv1.0/g/DDATA/n/d", DATA, NOW))
+
+    shown = [{row["point"]: row["value"] for row in made.observations[0]["readings"]} for made in (born, told)]
+    assert shown == [{"tank_depth_mm": 1800.0, "pump_1_running": "yes", "state": "ok"}, {"tank_depth_mm": 1700.0}]
+    assert not by_it.failed
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=8), st.sampled_from(["Int32", "String", "Boolean"])), max_size=5), st.binary()
+)
+def test_any_birth_gives_a_sound_profile(names: list[tuple[str, str]], tail: bytes) -> None:
+    """Whatever metrics are called, and whatever follows them."""
+    metrics = [sparkplug.metric(name, "x" if kind == "String" else 1, kind) for name, kind in names]
+    for sent in (sparkplug.payload(metrics), sparkplug.payload(metrics) + tail):
+        text = write_skeleton([Message("spBv1.0/g/NBIRTH/n", sent, NOW)], SHANGHAI)
+        profile = build(Profile, parse(text, "skeleton.yaml")) if text else None
+
+        assert profile is None or profile.points
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a/1", "spBv1.0/g/DDATA/n/d", "b"]), st.binary(max_size=40)), max_size=8))
 def test_any_bytes_are_heard(sent: list[tuple[str, bytes]]) -> None:
     """Garbage ends up in the report, as what it is."""
     hearing = Hearing(zone=SHANGHAI, profiles=PROFILES)
