@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
+
+import orjson
 
 #: Data type, field of the value, and how it is written.
 TYPES = {"Int16": 2, "Int32": 3, "Int64": 4, "UInt32": 7, "Float": 9, "Double": 10, "Boolean": 11, "String": 12}
@@ -57,3 +60,15 @@ def metric(
 def payload(metrics: Iterable[bytes] = (), *, at: int | None = None, seq: int | None = None) -> bytes:
     head = whole(1, at) if at is not None else b""
     return head + b"".join(piece(2, one) for one in metrics) + (whole(3, seq) if seq is not None else b"")
+
+
+def sample_payload(message: Mapping[str, Any]) -> bytes:
+    """The payload of a message as samples write it: `payload` as text, `json`, or `sparkplug`."""
+    if "sparkplug" in message:
+        told = message["sparkplug"]
+        at = round(datetime.fromisoformat(told["at"]).timestamp() * 1000)
+        written = [
+            metric(m.get("name", ""), m["value"], m["type"], alias=m.get("alias")) for m in told.get("metrics", ())
+        ]
+        return payload(written, at=at, seq=told.get("seq"))
+    return str(message["payload"]).encode() if "payload" in message else orjson.dumps(message["json"])

@@ -76,7 +76,7 @@ class Message:
     def take_shape(self, shape: Shape, root: object) -> list[Observation]:
         """What it says to the devices of one profile."""
         shared = bool(shape.parts) or any(plan.keyed for plans in shape.plans.values() for plan in plans)
-        if shape.when is not None and not shape.when(root):
+        if (shape.when is not None and not shape.when(root)) or (shape.again is not None and shape.again(root)):
             self._does_not_count = True
             return [] if shared else [Observation(self._at, device, ()) for device in shape.devices]
         if shape.needs is not None and not shape.needs(root):

@@ -128,11 +128,18 @@ class MqttPart(Strict):
     when: Condition | None = None
     #: What every message that counts must have; one without it is rejected (a decoder is not set up, a wrong unit).
     needs: Condition | None = None
+    #: Where a message has a name of its own: one that has come lately is heard again, and not counted again.
+    once: str | None = None
     presence: Presence | tuple[Presence, ...] = ()
     #: Where the message tells its own time; without it the time of receipt counts.
     timestamp: Timestamp | None = None
     records: Records | None = None
     history: History | None = None
+
+    @field_validator("once")
+    @classmethod
+    def _once(cls, path: str | None) -> str | None:
+        return None if path is None else check_path(path)
 
     @field_validator("topics")
     @classmethod
@@ -154,8 +161,9 @@ class MqttPart(Strict):
     def _fits(self) -> Self:
         if not self.topics:
             raise ValueError("no topic is named; write topics, or sparkplug")
-        if self.payload == "text" and (self.when or self.needs or self.records or self.history or self.timestamp):
-            raise ValueError("a text payload is one value; when, needs, timestamp, records and history need JSON")
+        needing = (self.when, self.needs, self.once, self.records, self.history, self.timestamp)
+        if self.payload == "text" and any(one is not None for one in needing):
+            raise ValueError("a text payload is one value; when, needs, once, timestamp, records, history need JSON")
         for presence in self.presences:
             if presence.topic in self.topics:
                 raise ValueError(f"{presence.topic!r} is a topic of values and of presence; it can be one only")
@@ -178,7 +186,8 @@ class MqttPart(Strict):
     @property
     def plain(self) -> bool:
         """Whether each message is JSON, counts, and is of one device as a whole."""
-        return self.payload == "json" and self.when is None and self.needs is None and self.records is None
+        special = (self.when, self.needs, self.once, self.records)
+        return self.payload == "json" and all(one is None for one in special)
 
     @property
     def patterns(self) -> tuple[str, ...]:

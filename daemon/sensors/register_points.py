@@ -11,6 +11,8 @@ from daemon.sensors.quality import GOOD, of_value
 from daemon.sensors.register_readers import compile_conversion, compile_reader, compile_scaling, read_string
 from daemon.sensors.registers import Raw, RegisterField, Table
 
+#: The least normal 32-bit float. No device measures less; words in the wrong order do: 0.25 becomes 2e-41.
+_LEAST = 2.0**-126
 #: Decimals beyond this are no setting of a device but something else in the register.
 _MOST_DECIMALS = 9
 
@@ -42,6 +44,7 @@ class RegisterPoint:
         "_refused",
         "_scale",
         "_sentinels",
+        "_single",
         "address",
         "place",
         "point",
@@ -59,6 +62,7 @@ class RegisterPoint:
         self._field = field
         self._read = compile_reader(field) if field.numeric else None
         self._scale = compile_scaling(field)
+        self._single = field.type == "f32"
         self._sentinels = field.patterns()
         units = field.unit_code.map if field.unit_code is not None else {}
         self._convert = {code: compile_conversion(unit, point.unit) for code, unit in units.items()}
@@ -91,6 +95,8 @@ class RegisterPoint:
                 return finished
             value = finished
         point = self.point
+        if self._single and 0 < abs(raw) < _LEAST:
+            return Reading(point.id, at, value, at, Quality.BAD, Reason.NOT_A_NUMBER)
         verdict = of_value(value, raw=raw, low=point.low, high=point.high, sentinels=self._sentinels)
         return Reading(point.id, at, value, at, *verdict)
 

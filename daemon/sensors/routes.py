@@ -17,7 +17,7 @@ from daemon.sensors.messages import MqttPart, Presence
 from daemon.sensors.payload import Condition
 from daemon.sensors.plans import Plan, Watched, compile_plan
 from daemon.sensors.profile import Binding
-from daemon.sensors.shapes import Test, Walk, compile_condition, compile_records
+from daemon.sensors.shapes import Test, Walk, compile_condition, compile_once, compile_records
 from daemon.sensors.topics import compile_topic, fill_topic, filter_of, odd_parts
 
 _MOST_FOUND = 4096
@@ -33,6 +33,8 @@ class Shape:
     #: What is said to somebody whose messages lack it.
     lacks: str
     walk: Walk | None
+    #: Whether the message has come before.
+    again: Test | None
     #: Names of the parts of the address that the payload tells.
     parts: tuple[str, ...]
     #: By the values of these parts.
@@ -155,6 +157,7 @@ def _shape(part: MqttPart) -> Shape:
         needs=compile_condition(part.needs) if part.needs else None,
         lacks=_lacks(part.needs) if part.needs else "",
         walk=compile_records(part.records) if part.records else None,
+        again=compile_once(part.once) if part.once is not None else None,
         parts=part.records.parts if part.records else (),
     )
 

@@ -14,6 +14,10 @@ Test = Callable[[object], bool]
 #: Yields what the record says of its device's address, and the record.
 Walk = Callable[[object], Iterator[tuple[tuple[str, ...], object]]]
 
+_LONGEST_NAME = 64
+#: A server repeats what it was not told to have been taken within seconds.
+_MOST_NAMES = 64
+
 #: Stands for what is not there, for null may be.
 ABSENT: Any = object()
 
@@ -30,6 +34,26 @@ def compile_condition(condition: Condition) -> Test:
         return not wanted or (type(found) not in (dict, list) and to_text(found) in wanted)
 
     return test
+
+
+def compile_once(path: str) -> Test:
+    """Make the test whether a message of that name has come before; one without a name is always new."""
+    steps = split_path(path)
+    seen: dict[str, None] = {}
+
+    def again(root: object) -> bool:
+        found = find(root, steps)
+        if found is ABSENT or type(found) not in (str, int):
+            return False
+        name = str(found)[:_LONGEST_NAME]
+        if name in seen:
+            return True
+        if len(seen) >= _MOST_NAMES:
+            del seen[next(iter(seen))]
+        seen[name] = None
+        return False
+
+    return again
 
 
 def find(root: object, steps: Steps) -> Any:  # noqa: ANN401  JSON is any

@@ -12,7 +12,7 @@ from daemon.documents import read
 from daemon.model import Observation, Quality, Reading, Reason, from_ms, to_ms
 from daemon.sensors.profile import load_profiles
 from tests.decoding import decoder, hear
-from tests.sparkplug import metric, payload
+from tests.sparkplug import sample_payload
 
 ROOT = Path(__file__).parents[3]
 PROFILES = {
@@ -37,19 +37,10 @@ def test_a_shipped_profile_decodes_its_samples(name: str, address: dict[str, Any
     assert len(sample["messages"]) == len(sample["expect"])
 
     for message, expected in zip(sample["messages"], sample["expect"], strict=True):
-        body = _payload(message)
+        body = sample_payload(message)
         at = datetime.fromisoformat(message.get("received_at", WHEN)).astimezone(UTC)
         found = hear(by, message["topic"], body, at=at, retained=message.get("retained", False))
         assert [_told(seen, wanted) for seen, wanted in zip(found, expected, strict=True)] == expected
-
-
-def _payload(message: dict[str, Any]) -> object:
-    if "sparkplug" in message:
-        told = message["sparkplug"]
-        at, metrics = to_ms(datetime.fromisoformat(told["at"])), told.get("metrics", ())
-        written = [metric(m.get("name", ""), m["value"], m["type"], alias=m.get("alias")) for m in metrics]
-        return payload(written, at=at, seq=told.get("seq"))
-    return message["payload"].encode() if "payload" in message else message["json"]
 
 
 def _told(seen: Observation, wanted: dict[str, Any]) -> dict[str, Any]:

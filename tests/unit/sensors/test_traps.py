@@ -231,3 +231,49 @@ def test_a_failed_probe_is_no_empty_tank() -> None:
     (found,) = values(hear(by, "application/1/device/24e1/event/up", message))
 
     assert found == {"D.probe": "collection failed", "D.battery": 98.0}
+
+
+def test_chirpstack_may_deliver_an_uplink_twice() -> None:
+    """The same `deduplicationId` again is a sign of life and no second reading."""
+    by = shipped("chirpstack-em500-pp", device="24e1")
+    uplink = {"deduplicationId": "6b1c", "time": "2026-11-21T08:00:00Z", "object": {"pressure": 312}}
+    topic = "application/1/device/24e1/event/up"
+
+    seen = [values(hear(by, topic, uplink | {"deduplicationId": name})) for name in ("6b1c", "6b1c", "6b1d")]
+
+    assert seen == [[{"D.pressure": 0.312}], [{}], [{"D.pressure": 0.312}]]
+
+
+def test_a_tasmota_set_to_fahrenheit_is_told() -> None:
+    """106 is no temperature of a machine room in °C, and 41 °F would have been one."""
+    by = shipped("tasmota-temperature", topic="t")
+    message = {"Time": "2026-11-21T16:00:00", "DS18B20": {"Temperature": 41.0}, "TempUnit": "F"}
+
+    (fault,) = faults(hear(by, "tele/t/SENSOR", message))
+
+    assert fault[1] == "wrong_type"
+    assert fault[2].startswith("TempUnit is none of C")
+
+
+@pytest.mark.parametrize("said", [85, -127])
+def test_a_ds18b20_says_numbers_before_it_has_measured(said: float) -> None:
+    """85 before its first conversion, -127 when its wire is off: no hot machine room."""
+    by = shipped("tasmota-temperature", topic="t")
+    message = {"Time": "2026-11-21T16:00:00", "DS18B20": {"Temperature": said}, "TempUnit": "C"}
+
+    (reading,) = readings(hear(by, "tele/t/SENSOR", message))
+
+    assert (reading.quality, reading.reason) == (Quality.BAD, Reason.SENTINEL)
+
+
+def test_a_clock_that_is_wrong_moves_no_reading() -> None:
+    """Before 2020 or more than five minutes ahead: the moment of receipt counts, flagged."""
+    by = shipped("lift-status-json", lift="L1")
+    moments = (0, NOW_MS + 301_000, NOW_MS + 299_000)
+    found = [readings(hear(by, "lifts/L1/status", {"ts": ts, "data": {"floor": 3}}))[0] for ts in moments]
+
+    assert [(reading.at - NOW, reading.reason) for reading in found] == [
+        (timedelta(0), Reason.CLOCK_SKEW),
+        (timedelta(0), Reason.CLOCK_SKEW),
+        (timedelta(seconds=299), Reason.NONE),
+    ]
