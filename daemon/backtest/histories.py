@@ -10,10 +10,15 @@ from typing import Protocol
 from daemon.backtest.csv_history import CsvHistory
 from daemon.backtest.journal_history import JournalHistory
 from daemon.backtest.judged import judged
+from daemon.backtest.line_history import LineHistory
 from daemon.backtest.mapping import HistoryMap
+from daemon.backtest.parquet_history import ParquetHistory
+from daemon.backtest.sorting import Sorted
 from daemon.model import Catalogue, ConfigError, Input
 from daemon.sensors.judge import Judge
 
+_LINES = {".lp", ".line", ".influx"}
+_PARQUET = {".parquet", ".pq"}
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -50,8 +55,14 @@ def is_journal(place: str) -> bool:
         return False
 
 
-def open_history(place: str, catalogue: Catalogue, mapping: HistoryMap | None) -> History:
-    """The history at a path.
+def open_history(place: str, catalogue: Catalogue, mapping: HistoryMap | None, *, in_order: bool = True) -> History:
+    """The history at a path, by the ending of its name.
+
+    Args:
+        place: where it is.
+        catalogue: the site that it is of.
+        mapping: what the columns of a table are.
+        in_order: it is told in order of time; otherwise it is put in order first.
 
     Raises:
         ConfigError: nothing of the kind is there.
@@ -60,8 +71,15 @@ def open_history(place: str, catalogue: Catalogue, mapping: HistoryMap | None) -
         return JournalHistory(Path(place))
     path = Path(place)
     if not path.is_file():
-        raise ConfigError([f"{place}: no such file; name a .csv file or a state file of the gateway"])
-    return CsvHistory(path, catalogue, mapping)
+        known = ".csv, .parquet, .lp (line protocol), a state file of the gateway"
+        raise ConfigError([f"{place}: no such file; name one of {known}"])
+    found: History
+    if path.suffix in _LINES:
+        found = LineHistory(path, catalogue, any_order=not in_order)
+    else:
+        table = ParquetHistory if path.suffix in _PARQUET else CsvHistory
+        found = table(path, catalogue, mapping, any_order=not in_order)
+    return found if in_order else Sorted(found)
 
 
 def points_of(histories: Iterable[History]) -> frozenset[str] | None:

@@ -34,7 +34,9 @@ _MINUTE = timedelta(minutes=1)
 
 def backtest(  # noqa: PLR0913, PLR0917  one option each
     more: Annotated[list[str] | None, typer.Argument(help="more histories", metavar="[PATH]...")] = None,
-    history: Annotated[list[str] | None, typer.Option(help="CSV, or a state file of the gateway (read only)")] = None,
+    history: Annotated[
+        list[str] | None, typer.Option(help="CSV, Parquet, line protocol, or a state file of the gateway")
+    ] = None,
     mapping: Annotated[Path | None, typer.Option("--map", help="YAML: which column is which point")] = None,
     rules: Annotated[list[Path] | None, typer.Option(help="rules instead of the site's: directory or file")] = None,
     config: Annotated[
@@ -45,6 +47,8 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
     complaints: Annotated[Path | None, typer.Option(help="CSV of time, asset, text: score the orders")] = None,
     horizon: Annotated[str, typer.Option(help="an order counts for complaints up to so long after its alarm")] = "24h",
     intervals: Annotated[Path | None, typer.Option(help="write the alarms as .csv or .json")] = None,
+    *,
+    sort: Annotated[bool, typer.Option("--sort", help="the history is not in order of time: put it in order")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Play a history through the rules and tell the alarms and orders; nothing is sent and nothing else is written."""
@@ -58,7 +62,7 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
     columns = build(HistoryMap, read(mapping)) if mapping is not None else None
     site = _site(places, columns, config)
     said = read_complaints(complaints, site.catalogue.site.timezone) if complaints is not None else None
-    histories = [open_history(place, site.catalogue, columns) for place in places]
+    histories = [open_history(place, site.catalogue, columns, in_order=not sort) for place in places]
     ruleset, fed = _rules(histories, site, rules)
     results = _play(fed, histories, site, [_heard(site.rules(other), histories)] if other else [])
     result = results[0]
