@@ -198,11 +198,25 @@ def control_socket(path: Path) -> Path:
     Raises:
         ConfigError: gateway.yaml cannot be read.
     """
+    path, given = _unchecked(path)
+    named = given.get("control_socket")
+    return path.parent / str(named) if named else state_dir(path) / "control.sock"
+
+
+def state_dir(path: Path) -> Path:
+    """Where a daemon with this configuration keeps its state; secrets are not needed to look.
+
+    Raises:
+        ConfigError: gateway.yaml cannot be read.
+    """
+    path, given = _unchecked(path)
+    return path.parent / Path(str(given.get("state_dir", Gateway.model_fields["state_dir"].default)))
+
+
+def _unchecked(path: Path) -> tuple[Path, Mapping[str, Any]]:
     path = path / "gateway.yaml" if path.is_dir() else path
     data = read(path).data
-    given = data if isinstance(data, dict) else {}
-    state_dir = Path(str(given.get("state_dir", Gateway.model_fields["state_dir"].default)))
-    return path.parent / Path(str(given.get("control_socket") or state_dir / "control.sock"))
+    return path, data if isinstance(data, dict) else {}
 
 
 def rule_files(gateway: Gateway, directory: Path) -> list[Path]:

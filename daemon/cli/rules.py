@@ -14,6 +14,7 @@ from daemon import settings
 from daemon.backtest.coverage import Coverage
 from daemon.backtest.rule_test import Outcome, run_file
 from daemon.cli.backtest import backtest
+from daemon.cli.explain import explain
 from daemon.cli.junit import write_junit
 from daemon.cli.terminal import FAILED, Output, OutputOption, err, print_json, print_line
 from daemon.model import ConfigError
@@ -21,6 +22,7 @@ from daemon.rules.schema import rule_paths
 
 app = typer.Typer(no_args_is_help=True, help="Work on rules: test them, play histories through them.")
 app.command("backtest")(backtest)
+app.command("explain")(explain)
 
 
 @app.callback()

@@ -78,8 +78,8 @@ def make_watch(
         )
 
     rungs = [make_rung(spec) for spec in rule.levels]
-    holds_off = _holds_off(binding)
-    unless: Compiled | None = compile_condition(holds_off, scope) if holds_off is not None else None
+    off = holds_off(binding)
+    unless: Compiled | None = compile_condition(off, scope) if off is not None else None
     watch = Watch(rule.id, binding.asset.id, rungs, unless, rule.no_data, emit)
     watch.windows = tuple(scope.windows)
     return watch
@@ -90,18 +90,24 @@ def _conditions(binding: Binding) -> Iterable[Condition]:
         yield rung.when
         if rung.clear is not None and rung.clear.when is not None:
             yield rung.clear.when
-    holds_off = _holds_off(binding)
-    if holds_off is not None:
-        yield holds_off
+    off = holds_off(binding)
+    if off is not None:
+        yield off
 
 
-def _holds_off(binding: Binding) -> Condition | None:
+def holds_off(binding: Binding) -> Condition | None:
     """What keeps alarms from opening: `unless`, and any time outside the rule's calendar."""
     rule = binding.rule
     outside = NotOf.model_validate({"not": {"time": rule.calendar}}) if rule.calendar is not None else None
     if rule.unless is None or outside is None:
         return rule.unless or outside
     return AnyOf.model_validate({"any": (rule.unless, outside)})
+
+
+def compile_questions(binding: Binding, condition: Condition, site: SiteState, at: datetime) -> list[Compiled]:
+    """Each question of a condition by itself; what it looks at is in `site`, where the rule's watch has put it."""
+    scope = _AssetScope(binding, site, at)
+    return [compile_condition(leaf, scope) for leaf, _ in leaves(condition)]
 
 
 class _AssetScope:

@@ -18,10 +18,7 @@ from typing import Any, ParamSpec
 from daemon.model import (
     EPOCH,
     Alarm,
-    AlarmState,
     Cause,
-    DataState,
-    Disposition,
     Input,
     Level,
     Observation,
@@ -30,10 +27,12 @@ from daemon.model import (
     from_ms,
     to_ms,
 )
+from daemon.rules.adoption import adopt
 from daemon.rules.alarm import Watch
 from daemon.rules.binding import fingerprint, make_watch
 from daemon.rules.compiled import Witness
-from daemon.rules.schema import Ruleset
+from daemon.rules.look import WatchLook, look
+from daemon.rules.schema import Binding, Ruleset
 from daemon.rules.site import SiteState, usable
 from daemon.rules.timers import Deadlines
 
@@ -290,34 +289,14 @@ class Engine:
 
         Returns the closing of alarms whose rule is gone; alarms that only the engine knew are forgotten silently.
         """
-        known: set[str] = set()
-        orphans: list[Transition] = []
-        for alarm in open_alarms:
-            watch = self._watches.get(f"{alarm.rule}|{alarm.asset}")
-            if watch is None:
-                orphans.append(_orphan(alarm, self._seen))
-                continue
-            known.add(watch.key)
-            if not watch.open:
-                watch.reopen(alarm.level, alarm.data, late=alarm.disposition is Disposition.WITHHELD_LATE)
-                watch.look_again()
-        for watch in self._watches.values():
-            if watch.open and watch.key not in known:
-                watch.forget()
-                watch.look_again()
+        orphans = adopt(self._watches, open_alarms, self._seen)
         self._note_all()
         return orphans
 
+    def look(self, binding: Binding, at: datetime) -> WatchLook | None:
+        """How a rule stands on an asset at `at`, up to which the engine was stepped; None: it does not watch it.
 
-def _orphan(alarm: Alarm, at: datetime) -> Transition:
-    return Transition(
-        rule=alarm.rule,
-        asset=alarm.asset,
-        before=alarm.state,
-        after=AlarmState.CLEARED,
-        level=alarm.level,
-        data=DataState.UNKNOWN,
-        cause=Cause.RULE_REMOVED,
-        at=at,
-        seen_at=at,
-    )
+        For an engine that nothing else is done with: one that was made to look back.
+        """
+        watch = self._watches.get(f"{binding.rule.id}|{binding.asset.id}")
+        return None if watch is None else look(binding, watch, self._site, at)

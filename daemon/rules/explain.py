@@ -50,8 +50,8 @@ def explain(transition: Transition, rule: RuleSpec) -> Text:
     if transition.late:
         zh, en = f"{zh}（补报数据）", f"{en} (from data that came late)"
     if transition.observed:
-        zh += "：" + "；".join(_seen_zh(number) for number in transition.observed)
-        en += ": " + "; ".join(_seen_en(number) for number in transition.observed)
+        zh += "：" + "；".join(seen_zh(number) for number in transition.observed)
+        en += ": " + "; ".join(seen_en(number) for number in transition.observed)
     return Text(zh, en)
 
 
@@ -62,13 +62,15 @@ def _value(number: Observed) -> str:
     return f"{value} {number.unit}".rstrip()
 
 
-def _seen_zh(number: Observed) -> str:
+def seen_zh(number: Observed) -> str:
+    """One number, in Chinese."""
     if number.point == CLOCK:
         return f"时钟在{'时段内' if number.value == INSIDE else '时段外'}，{limit_zh(number.limit)}"
     doubt = "" if number.quality is Quality.GOOD or number.value is None else "（存疑）"
     return f"{number.point} = {_value(number)}{doubt}，{limit_zh(number.limit)}"
 
 
-def _seen_en(number: Observed) -> str:
+def seen_en(number: Observed) -> str:
+    """One number, in English."""
     doubt = "" if number.quality is Quality.GOOD or number.value is None else f" ({number.quality})"
     return f"{number.point} = {_value(number)}{doubt}, {number.limit}"

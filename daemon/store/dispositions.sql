@@ -62,3 +62,9 @@ UPDATE mute SET ended_at = ? WHERE id = ?
 -- name: mutes
 -- Mutes that have not ended.
 SELECT id, kind, rule, asset, level, since, until, user, reason FROM mute WHERE ended_at IS NULL ORDER BY id
+
+-- name: mutes_at
+-- Mutes that held for an alarm at a moment.
+SELECT id, kind, rule, asset, level, since, until, user, reason FROM mute
+WHERE (rule = ?1 OR rule = '') AND (asset = ?2 OR asset = '*') AND since <= ?3 AND coalesce(ended_at, until) > ?3
+ORDER BY id

@@ -311,6 +311,11 @@ def piece(db: sqlite3.Connection, after_seq: int, limit: int) -> list[tuple[int,
     return [(seq, decode(at, kind, body)) for seq, at, kind, body in db.execute(_SQL["piece"], (after_seq, limit))]
 
 
+def end(db: sqlite3.Connection) -> datetime:
+    """Site time of the newest row."""
+    return from_ms(int(db.execute(_SQL["last_at"]).fetchone()[0]))
+
+
 def rulesets(db: sqlite3.Connection) -> dict[str, bytes]:
     """Every ruleset that a row may name, by hash."""
     return {name: bytes(body) for name, body in db.execute(_SQL["rulesets"])}

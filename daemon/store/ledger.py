@@ -221,6 +221,11 @@ def find_alarm(db: sqlite3.Connection, no: int) -> Alarm | None:
     return None if row is None else _alarm(row)
 
 
+def alarms_at(db: sqlite3.Connection, rule: str, asset: str, at: datetime) -> list[Alarm]:
+    """The alarm of a rule and asset that was open at a moment: none or one."""
+    return [_alarm(row) for row in db.execute(_SQL["alarms_at"], (rule, asset, to_ms(at)))]
+
+
 def open_alarms(db: sqlite3.Connection) -> list[Alarm]:
     """Every alarm that is not cleared, oldest first."""
     return [_alarm(row) for row in db.execute(_SQL["open_alarms"])]

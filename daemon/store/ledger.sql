@@ -92,3 +92,9 @@ FROM alarm a ORDER BY a.no
 -- name: order_level
 -- How urgent an order is.
 SELECT level FROM work_order WHERE key = ?
+
+-- name: alarms_at
+-- The alarm of a rule and asset that was open at a moment.
+SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by,
+  parent, held_until
+FROM alarm WHERE rule = ?1 AND asset = ?2 AND active_at <= ?3 AND (cleared_at IS NULL OR cleared_at > ?3)

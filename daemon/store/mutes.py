@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daemon.model import Level, from_ms, to_ms
 from daemon.store.statements import load
@@ -83,9 +84,16 @@ class Mutes:
         return [mute for mute in self._in_force if mute.until <= at]
 
 
+def at_moment(db: sqlite3.Connection, rule: str, asset: str, at: datetime) -> list[Mute]:
+    """The mutes that held for an alarm at a moment, ended since or not."""
+    return [_mute(row) for row in db.execute(_SQL["mutes_at"], (rule, asset, to_ms(at)))]
+
+
 def in_force(db: sqlite3.Connection) -> list[Mute]:
     """Every mute that has not ended."""
-    return [
-        Mute(no, MuteKind(kind), rule, asset, Level(level), from_ms(since), from_ms(until), user, reason)
-        for no, kind, rule, asset, level, since, until, user, reason in db.execute(_SQL["mutes"])
-    ]
+    return [_mute(row) for row in db.execute(_SQL["mutes"])]
+
+
+def _mute(row: Sequence[Any]) -> Mute:
+    no, kind, rule, asset, level, since, until, user, reason = row
+    return Mute(no, MuteKind(kind), rule, asset, Level(level), from_ms(since), from_ms(until), user, reason)
