@@ -185,11 +185,7 @@ class Hearing:
             return []
         groups: dict[tuple[object, ...], list[Message]] = {}
         for heard in self.topics.values():
-            if (
-                heard.made.by
-                or any(fit.by_topic and fit.good and not fit.rejected for fit in heard.made.fits)
-                or not heard.samples
-            ):
+            if heard.made.by or any(fit.sure for fit in heard.made.fits) or not heard.samples:
                 continue
             key = (heard.topic.count("/"), shape_of(heard.samples[-1].payload))
             groups.setdefault(key, []).extend(heard.samples)
