@@ -106,6 +106,7 @@ class Bench:
         source: float | None = None,
         late: bool = False,
         bad: bool = False,
+        suspect: bool = False,
         device: str = "a1.d",
         gone: bool = False,
         retained: bool = False,
@@ -113,7 +114,7 @@ class Bench:
     ) -> Observation:
         received = self.at(at)
         moment = received if source is None else self.at(source)
-        quality = Quality.BAD if bad else Quality.SUSPECT if late else Quality.GOOD
+        quality = Quality.BAD if bad else Quality.SUSPECT if late or suspect else Quality.GOOD
         reason = Reason.LATE if late else Reason.OUT_OF_RANGE if bad else Reason.NONE
         asset = device.partition(".")[0]
         readings = tuple(

@@ -29,7 +29,7 @@ def fingerprint(binding: Binding) -> tuple[Any, ...]:
     The words of a rule (title, cause, steps, basis) are not part of it, nor is shadow: they change no evaluation.
     """
     rule = binding.rule
-    parts: list[Any] = [rule.levels, rule.unless, rule.calendar, rule.no_data]
+    parts: list[Any] = [rule.levels, rule.unless, rule.calendar, rule.no_data, rule.quality]
     for condition in _conditions(binding):
         for leaf, _ in leaves(condition):
             for name in asked(leaf):
@@ -123,21 +123,22 @@ class _AssetScope:
         self._at = at
         self._devices = {device.id: device for device in binding.devices}
 
-    def point(self, name: str, quality: str | None = None) -> PointState:  # noqa: ARG002
+    def point(self, name: str, quality: str | None = None) -> PointState:
+        strict = (quality or self._binding.rule.quality) == "good"
         decl = self._binding.points[name]
         if decl.formula:
-            derived = self._site.declare_derived(decl, self._binding.known, self._at)
+            derived = self._site.declare_derived(decl, self._binding.known, self._at, strict=strict)
             self.windows += derived.windows
             return derived.point
         device = self._site.declare_device(self._devices[decl.device], self._at)
-        return self._site.declare_point(decl, device, self._at)
+        return self._site.declare_point(decl, device, self._at, strict=strict)
 
     def sources(self) -> Iterable[tuple[PointState | DeviceState, timedelta]]:
         for decl in self._binding.devices:
             yield self._site.declare_device(decl, self._at), decl.alive_within
         for name, point in self._binding.points.items():
             if point.fresh_for is not None and not point.formula:
-                yield self.point(name), point.fresh_for
+                yield self.point(name, "suspect"), point.fresh_for
 
     def keeper(self, point: PointState, key: str, make: Callable[[str], K]) -> K:
         found = point.windows.get(key)

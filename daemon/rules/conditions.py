@@ -116,7 +116,7 @@ def _stale(spec: Stale, scope: Scope) -> Compiled:
     after = spec.stale.after
     silences: tuple[SilenceState, ...]
     if spec.point is not None:
-        silences = (scope.silence(scope.point(spec.point), after),)
+        silences = (scope.silence(scope.point(spec.point, "suspect"), after),)
     else:
         sources = [one for one in scope.sources() if isinstance(one[0], DeviceState) or spec.stale.devices == "any"]
         silences = tuple(scope.silence(source, max(after, least)) for source, least in sources)

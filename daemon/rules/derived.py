@@ -171,7 +171,7 @@ class Derived:
         #: It is computed after all of a smaller one.
         self.depth: int = 1 + max((one.depth for one in inner), default=0)
         #: (point, key) of every window of an input that it needs.
-        self.windows = [(one, f"derived|{point.decl.id}") for one in inputs]
+        self.windows = [(one.decl.id, f"derived|{point.decl.id}") for one in self.inputs]
         self.windows += [needed for one in inner for needed in one.windows]
 
         def value_of(part: formula.Ref | formula.Rise) -> tuple[arithmetic.Value, str]:
@@ -182,7 +182,7 @@ class Derived:
             key = f"rise|{span}"
             rise = state.windows.setdefault(key, Rise(span, state.decl))
             assert isinstance(rise, Rise)  # noqa: S101  the key names its kind
-            self.windows.append((part.point, key))
+            self.windows.append((state.decl.id, key))
             return rise.value, state.decl.unit
 
         self._compute = arithmetic.compile_formula(formula.parse(point.decl.formula), point.decl.unit, value_of)

@@ -80,6 +80,8 @@ class Engine:
         if type(item) is Observation:
             if self._computed:
                 self._computed.clear()
+            if self._site.strict:
+                item = self._site.doubled(item)
             if self._waiting and not item.retained:
                 self._reveal(item)
             self._look(self._site.apply(item), at, None)

@@ -23,11 +23,13 @@ from daemon.rules.rule import RuleSpec
 #: What of a condition may differ; each is replaced wherever the rule has it.
 _OF_A_CONDITION = (
     "below", "above", "at_most", "at_least", "outside", "inside", "equals", "not_equals",
-    "over", "coverage", "falls", "rises", "within", "remember", "after",
-    "baseline", "falls_to", "rises_to", "beyond", "history", "time",
+    "over", "coverage", "falls", "rises", "within", "remember", "after", "last", "times", "of_last", "count", "least",
+    "shorter", "longer", "baseline", "falls_to", "rises_to", "beyond", "history", "time",
 )  # fmt: skip
+#: Where conditions have others, or parts of their own, inside.
+_INSIDE = ("all", "any", "not", "stale", "count")
 #: These say how to look, not when it is too much: they differ for the clear condition too.
-_OF_A_WINDOW = ("over", "coverage", "within", "remember", "after")
+_OF_A_WINDOW = ("over", "coverage", "within", "remember", "after", "last", "shorter", "longer", "least")
 
 
 def overridden(rule: RuleSpec, changes: Mapping[str, Any]) -> RuleSpec:
@@ -48,7 +50,7 @@ def overridden(rule: RuleSpec, changes: Mapping[str, Any]) -> RuleSpec:
                 continue
             for inner, value in change.items():
                 faults.extend(_change(levels, inner, value, f"{key}.{inner}"))
-        elif key in ("mode", "cap"):
+        elif key in ("mode", "cap", "quality"):
             plain[key] = change
             if key == "mode" and change != "off":
                 faults.append(f"mode: {change!r} cannot be set for one asset; write off, or nothing")
@@ -93,9 +95,7 @@ def _replace(condition: Any, key: str, value: Any) -> int:  # noqa: ANN401  YAML
         return sum(_replace(part, key, value) for part in condition)
     if not isinstance(condition, dict) or key not in _OF_A_CONDITION:
         return 0
-    found = sum(
-        _replace(part, key, value) for name, part in condition.items() if name in ("all", "any", "not", "stale")
-    )
+    found = sum(_replace(part, key, value) for name, part in condition.items() if name in _INSIDE)
     if key in condition:
         condition[key] = value
         found += 1

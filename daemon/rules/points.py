@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from daemon.model import EPOCH, Device, Point, PointKind, Quality
+from daemon.rules.strictness import plain
 from daemon.rules.timers import Rank, Timer
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class PointState:
     ) -> None:
         self.decl = decl
         #: What an order calls it.
-        self.name = decl.id
+        self.name = plain(decl.id)
         self.device = device
         #: What its values are made of; anything else is as good as bad.
         self.type: Any = str if decl.kind in (PointKind.STATE, PointKind.CODE) else float

@@ -22,6 +22,7 @@ from daemon.documents import Span, Strict
 from daemon.model import Asset, Level, Text
 from daemon.rules.calendars import CalendarUse
 from daemon.rules.predicates import Condition, Leaf, Stale, TimeIs, leaves
+from daemon.rules.vocabulary import Quality
 
 
 def _level(given: object) -> object:
@@ -120,6 +121,8 @@ class RuleSpec(Strict):
     calendar: CalendarUse | None = None
     #: What missing data counts as: nothing known, the condition being true, or the condition being false.
     no_data: Literal["unknown", "alarm", "normal"] = "unknown"
+    #: `good`: suspect readings do not count, no more than bad ones; conditions may say it for themselves.
+    quality: Quality = "suspect"
     mode: Literal["active", "shadow", "off"] = "active"
     #: Standard and edition, or whose judgement it is: shown on every order.
     basis: Annotated[str, Field(min_length=1)]

@@ -17,6 +17,7 @@ from daemon.rules.compiled import Witness
 from daemon.rules.derived import Derived, Feed, Sources
 from daemon.rules.derived import inputs as inputs_of
 from daemon.rules.points import Aging, DeviceState, PointState, SilenceState
+from daemon.rules.strictness import is_twin, twin, with_twins
 from daemon.rules.timers import Deadlines, Rank, Timer
 
 #: Called when time alone has changed something: the watches, the moment, the moment at which it is seen.
@@ -41,12 +42,18 @@ class SiteState:
         #: Derived points that have a new reading to take in, and whether some may have been lost or found again.
         self._moved: dict[Derived, None] = {}
         self._shaken = False
+        #: Whether some rule counts good readings only.
+        self.strict = False
         #: What the latest message made of derived points.
         self.computed: list[Reading] = []
         #: Hears along how conditions are answered.
         self.witness: Witness | None = None
 
     # --- readings ------------------------------------------------------------------------------------------
+
+    def doubled(self, item: Observation) -> Observation:
+        """The message as points and their twins hear it."""
+        return with_twins(item, self.points)
 
     def apply(self, item: Observation) -> dict[Watch, None]:  # noqa: C901, PLR0912, PLR0915  the hot path: calls cost
         """Take in all readings of one message; return the watches that must look again."""
@@ -141,7 +148,7 @@ class SiteState:
             derived = min(moved, key=_depth)
             del moved[derived]
             reading = derived.learn(at)
-            if reading is not None:
+            if reading is not None and not is_twin(reading.point):
                 self.computed.append(reading)
 
     def _hear(self, device: DeviceState, item: Observation, touched: dict[Watch, None]) -> None:
@@ -254,8 +261,9 @@ class SiteState:
                 self._deadlines.arm(device.timer, max(device.lost_at, at))
         return device
 
-    def declare_point(self, decl: Point, device: DeviceState, at: datetime) -> PointState:
-        """The state of a point; a new one when it was declared otherwise before."""
+    def declare_point(self, decl: Point, device: DeviceState, at: datetime, *, strict: bool = False) -> PointState:
+        """The state of a point, or if `strict` of its twin; a new one when it was declared otherwise before."""
+        decl = twin(decl) if strict else decl
         point = self.points.get(decl.id)
         if point is None or point.decl != decl or point.device is not device:
             if point is not None:
@@ -265,17 +273,21 @@ class SiteState:
                 device.held.append(point)
         return point
 
-    def declare_derived(self, decl: Point, known: Sources, at: datetime) -> Derived:
-        """A derived point and all it stands on; a new one when its formula or an input is another than before."""
+    def declare_derived(self, decl: Point, known: Sources, at: datetime, *, strict: bool = False) -> Derived:
+        """A derived point and all it stands on; a new one when its formula or an input is another than before.
+
+        A `strict` one is the twin of `decl` and stands on twins.
+        """
+        decl = twin(decl) if strict else decl
         inputs: dict[str, PointState] = {}
         inner: list[Derived] = []
         for one in inputs_of(decl):
             its, device = known[one]
             if device is None:
-                inner.append(self.declare_derived(its, known, at))
+                inner.append(self.declare_derived(its, known, at, strict=strict))
                 inputs[one] = inner[-1].point
             else:
-                inputs[one] = self.declare_point(its, self.declare_device(device, at), at)
+                inputs[one] = self.declare_point(its, self.declare_device(device, at), at, strict=strict)
         derived = self.derived.get(decl.id)
         if derived is None or derived.point.decl != decl or derived.inputs != tuple(inputs.values()):
             if derived is not None:
@@ -352,6 +364,7 @@ class SiteState:
         self.derived = {one.point.decl.id: one for one in sorted(found, key=_depth)}
         for key, point in self.points.items():
             point.windows = {name: w for name, w in point.windows.items() if (key, name) in windows}
+        self.strict = any(map(is_twin, self.points))
         devices = {point.device.decl.id for point in self.points.values()}
         devices |= {s.source.decl.id for s in self.silences.values() if isinstance(s.source, DeviceState)}
         self.devices = {key: device for key, device in self.devices.items() if key in devices}

@@ -83,6 +83,13 @@ _BASE = """
       - level: I
         when: {any: [{point: t, take: rate, above: 2 K/min}, {point: p, take: delta, over: 2s, above: 1 bar}]}
 """, """
+    strict
+    quality: good
+    levels:
+      - {level: I, when: {point: p, below: 0.10 MPa}, for: 4s,
+         clear: {when: {point: p, above: 0.12 MPa, quality: suspect}}}
+      - {level: II, when: {any: [{point: chain, equals: open}, {point: n, take: mean, over: 10s, above: 3}]}}
+""", """
     repeated
     levels:
       - {level: I, when: {point: p, below: 0.05 MPa, times: 2}, clear: {for: 2s}}
@@ -144,6 +151,7 @@ class Scene(NamedTuple):
     #: How old a reading is when it arrives; late beyond a minute; negative: a clock that runs ahead.
     age: float
     bad: bool
+    suspect: bool
     more: int
     ruleset: int
 
@@ -159,6 +167,7 @@ _SCENE = st.builds(
     st.lists(_VALUE, max_size=4, unique_by=lambda pair: pair[0]).map(tuple),
     st.sampled_from([0.0] * 8 + [0.001, 1.0, 3.0, 5.0, 20.0, 90.0, -2.0]),
     st.sampled_from([False] * 15 + [True]),
+    st.sampled_from([False] * 5 + [True]),
     st.sampled_from([0, 0, 2, 8, 20]),
     st.sampled_from(range(len(RULESETS))),
 )
@@ -184,7 +193,8 @@ def expand(script: Script) -> list[Input]:
             for n in range(scene.more + 1):
                 now += 1.0 if n else 0.0
                 source, late = now - age, age > 60
-                message = _bench.message(now, source=source, late=late, bad=scene.bad, device=scene.device, **values)
+                how = {"late": late, "bad": scene.bad, "suspect": scene.suspect}
+                message = _bench.message(now, source=source, **how, device=scene.device, **values)
                 inputs.append(message._replace(retained=kept))
     return inputs
 
