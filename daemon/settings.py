@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import ByteSize, Field, model_validator
+from pydantic import ByteSize, Field, TypeAdapter, ValidationError, model_validator
 
 from daemon.assets import Assets, Placement, Wire
 from daemon.documents import Document, Location, Strict, build, read
 from daemon.model import Catalogue, ConfigError
 from daemon.outputs.influx import InfluxConfig
 from daemon.outputs.ticketing import TicketingConfig
-from daemon.rules.schema import Ruleset
-from daemon.rules.schema import load as load_rules
+from daemon.rules.lints import review
+from daemon.rules.schema import Overrides, Ruleset, load_files, shape_faults
 from daemon.sensors.modbus import ModbusConfig
 from daemon.sensors.mqtt import MqttConfig
-from daemon.sensors.profile import Binding, Profile, load_profiles
+from daemon.sensors.profile import Binding, load_profiles
 
+T = TypeVar("T")
 _REFERENCE = re.compile(r"^\$\{(cred|file|env):([^}]+)\}$")
 _SECRETS = frozenset({"password", "token", "secret"})
 
@@ -100,6 +101,8 @@ class Configuration:
     #: By source name.
     bindings: Mapping[str, tuple[Binding, ...]]
     ruleset: Ruleset
+    #: What is suspicious, but no fault.
+    lints: tuple[str, ...] = ()
 
     @property
     def state_dir(self) -> Path:
@@ -115,6 +118,9 @@ class Configuration:
 def load(path: Path, *, secrets: bool = True) -> Configuration:
     """Read gateway.yaml (or the directory that holds it) and everything it names.
 
+    What one file has wrong with itself hides nothing that is wrong within another. Whether they fit together can
+    only be told once the site is known: rules meet its points when assets, profiles and sources are sound.
+
     Without `secrets`, those stay the references that they are, and certificates are not looked at: for work on rules
     on another machine than the gateway.
 
@@ -122,42 +128,85 @@ def load(path: Path, *, secrets: bool = True) -> Configuration:
         ConfigError: every fault of every file that could be reached, each with its place.
     """
     path = path / "gateway.yaml" if path.is_dir() else path
-    gateway = load_gateway(path, secrets=secrets)
-    directory = path.parent
-    profile_files = _yaml_files([shipped() / "profiles", *(directory / p for p in gateway.profiles)])
-    document, assets, profiles = _site(directory / gateway.assets, profile_files)
-    placed = Placement(document, assets, profiles, {name: source.wire for name, source in gateway.sources.items()})
+    plain, directory, faults = read(path), path.parent, _Faults()
+    gateway = faults.catch(lambda: load_gateway(path, secrets=secrets))
+    draft = _draft(plain) if gateway is None else _Draft.of(gateway)
+    profile_files = _existing([shipped() / "profiles", *(directory / p for p in draft.profiles)], faults)
+    profiles = faults.catch(lambda: load_profiles(profile_files))
+    document = faults.catch(lambda: read(directory / draft.assets))
+    assets = faults.catch(lambda: build(Assets, document)) if document is not None else None
+    places = [shipped() / "rules" if entry == "shipped" else directory / entry for entry in draft.rules]
+    rules = [file for file in _existing(places, faults) if not file.name.endswith(".test.yaml")]
+    if document is None or assets is None or profiles is None or draft.wires is None:
+        raise ConfigError([*faults, *shape_faults(rules)])
+    placed = Placement(document, assets, profiles, draft.wires)
     catalogue, bindings = placed.build()
-    faults = placed.faults
-    overrides = {(a.id, rule): change for a in assets.assets for rule, change in a.overrides.items()}
-    try:
-        ruleset = load_rules(rule_files(gateway, directory), catalogue, overrides)
-        ruleset = replace(ruleset, arrangements=assets.arrangements)
-        rules = {rule.id: rule for rule in ruleset.rules}
-        faults += [f"{document.name}: {fault}" for fault in ruleset.arrangements.faults(catalogue, rules)]
-    except ConfigError as error:
-        raise ConfigError([*faults, *error.faults]) from error
-    if faults:
+    faults += placed.faults
+    loaded = faults.catch(lambda: load_files(rules, catalogue, *_overrides(document, assets)))
+    if loaded is not None:
+        loaded = loaded._replace(ruleset=replace(loaded.ruleset, arrangements=assets.arrangements))
+        known = {rule.id: rule for rule in loaded.ruleset.rules}
+        faults += [f"{document.name}: {fault}" for fault in assets.arrangements.faults(catalogue, known)]
+    if gateway is None or loaded is None or faults:
         raise ConfigError(faults)
-    return Configuration(directory, gateway, catalogue, bindings, ruleset)
+    lints = review(loaded, {str(file) for file in rules if file.is_relative_to(shipped())})
+    return Configuration(directory, gateway, catalogue, bindings, loaded.ruleset, tuple(lints))
 
 
-def _site(assets: Path, profiles: list[Path]) -> tuple[Document, Assets, dict[str, Profile]]:
-    """What stands on the site and what its devices say; the faults of both come together."""
-    document, faults = Document(str(assets), None), []
-    found, known = None, None
-    try:
-        document = read(assets)
-        found = build(Assets, document)
-    except ConfigError as error:
-        faults += error.faults
-    try:
-        known = load_profiles(profiles)
-    except ConfigError as error:
-        faults += error.faults
-    if found is None or known is None:
-        raise ConfigError(faults)
-    return document, found, known
+def _overrides(document: Document, assets: Assets) -> tuple[Overrides, Mapping[tuple[str, str], str]]:
+    """What is different about rules on assets, and where that stands."""
+    changes, places = {}, {}
+    for n, asset in enumerate(assets.assets):
+        for rule, change in asset.overrides.items():
+            changes[asset.id, rule] = change
+            places[asset.id, rule] = document.place(("assets", n, "overrides", rule))
+    return changes, places
+
+
+class _Faults(list[str]):
+    """What was wrong so far."""
+
+    def catch(self, attempt: Callable[[], T]) -> T | None:
+        """What comes of it; None when it has faults, which are kept."""
+        try:
+            return attempt()
+        except ConfigError as error:
+            self.extend(error.faults)
+            return None
+
+
+class _Draft(NamedTuple):
+    """What must be known of gateway.yaml to read the other files."""
+
+    assets: Path
+    profiles: Sequence[Path]
+    rules: Sequence[Path | str]
+    #: By source; None when it cannot be told what there is.
+    wires: Mapping[str, Wire] | None
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> _Draft:
+        wires = {name: source.wire for name, source in gateway.sources.items()}
+        return cls(gateway.assets, gateway.profiles, gateway.rules, wires)
+
+
+def _draft(document: Document) -> _Draft:
+    """The same of a gateway.yaml that has faults: what stands there as far as it can be read, else the defaults."""
+    data = document.data if isinstance(document.data, dict) else {}
+
+    def given(key: str) -> Any:  # noqa: ANN401  as the field has it
+        field = Gateway.model_fields[key]
+        try:
+            return TypeAdapter[Any](field.annotation or object).validate_python(data[key])
+        except (KeyError, ValidationError):
+            return field.default
+
+    wires: dict[str, Wire] | None = {}
+    sources = data.get("sources")
+    for name, source in sources.items() if isinstance(sources, dict) else ():
+        wire: Wire | None = "mqtt" if "mqtt" in (source or ()) else "modbus" if "modbus" in (source or ()) else None
+        wires = {**wires, name: wire} if wires is not None and wire is not None else None
+    return _Draft(given("assets"), given("profiles"), given("rules"), wires or None)
 
 
 def load_gateway(path: Path, *, secrets: bool = True) -> Gateway:
@@ -170,9 +219,12 @@ def load_gateway(path: Path, *, secrets: bool = True) -> Gateway:
     faults: list[str] = []
     if secrets:
         document.data = _resolve(document.data, document, (), faults)
+    try:
+        gateway = build(Gateway, document)
+    except ConfigError as error:
+        raise ConfigError([*faults, *error.faults]) from error
     if faults:
         raise ConfigError(faults)
-    gateway = build(Gateway, document)
     if not secrets:
         return gateway
     for name, source in gateway.sources.items():
@@ -219,18 +271,16 @@ def _unchecked(path: Path) -> tuple[Path, Mapping[str, Any]]:
     return path, data if isinstance(data, dict) else {}
 
 
-def rule_files(gateway: Gateway, directory: Path) -> list[Path]:
-    """The rule files that gateway.yaml names, tests left out."""
-    places = [shipped() / "rules" if entry == "shipped" else directory / entry for entry in gateway.rules]
-    return [f for f in _yaml_files(places) if not f.name.endswith(".test.yaml")]
-
-
-def _yaml_files(places: list[Path]) -> list[Path]:
+def _existing(places: Iterable[Path], faults: list[str]) -> list[Path]:
+    """The files among them and in the directories among them; what is not there is a fault."""
     found: list[Path] = []
     for place in places:
-        if not place.exists():
-            raise ConfigError([f"{place}: does not exist; correct the path in gateway.yaml"])
-        found += sorted(place.glob("*.yaml")) if place.is_dir() else [place]
+        if place.is_dir():
+            found += sorted(place.glob("*.yaml"))
+        elif place.exists():
+            found.append(place)
+        else:
+            faults.append(f"{place}: does not exist; correct the path in gateway.yaml")
     return found
 
 

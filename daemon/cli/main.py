@@ -19,7 +19,7 @@ from daemon.cli import alarms, probe, rules
 from daemon.cli.decode import decode
 from daemon.cli.demo import Outcome, demonstrate
 from daemon.cli.schema import write_all
-from daemon.cli.terminal import FAILED, OK, USAGE, Output, OutputOption, err, out, print_json
+from daemon.cli.terminal import FAILED, LINT, OK, USAGE, Output, OutputOption, err, out, print_json, print_line
 from daemon.model import ConfigError
 from daemon.telemetry import configure_logging
 
@@ -70,7 +70,12 @@ def init(
 
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG, output: OutputOption = Output.TEXT) -> None:
-    """Read the whole configuration and report every fault at once; exit 1 when there is one."""
+    """Read the whole configuration and report every fault at once.
+
+    Exit 0: sound; 1: it has faults; 2: there is no such configuration; 3: sound, but something is suspicious.
+    """
+    if not config.exists():
+        raise ConfigError([f"{config}: does not exist; name gateway.yaml or its directory with -c"])
     try:
         found = settings.load(config)
     except ConfigError as error:
@@ -88,6 +93,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG, output: OutputOption = Output.T
         "points": len(found.catalogue.points),
         "rules": len(found.ruleset.rules),
         "rules_hash": found.ruleset.hash,
+        "lints": list(found.lints),
     }
     if output is Output.JSON:
         print_json(summary)
@@ -96,6 +102,11 @@ def check(config: ConfigOption = DEFAULT_CONFIG, output: OutputOption = Output.T
             f"OK: {summary['assets']} assets 资产, {summary['points']} points 测点, {summary['rules']} rules 规则",
             highlight=False,
         )
+        for lint in found.lints:
+            print_line(lint)
+    if found.lints:
+        err.print(f"{len(found.lints)} 处可疑 suspicious", highlight=False)
+        raise typer.Exit(LINT)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import orjson
 import typer
 from rich.console import Console
 
-OK, FAILED, USAGE = 0, 1, 2
+OK, FAILED, USAGE, LINT = 0, 1, 2, 3
 
 out = Console()
 err = Console(stderr=True)

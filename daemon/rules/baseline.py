@@ -16,13 +16,11 @@ from typing import Any, NamedTuple
 
 from daemon.model import EPOCH, Observed
 from daemon.rules.compiled import SLACK, Compiled, Scope, latest, met
-from daemon.rules.daily import Digest, LocalTime, Moments, Pieces, saved_digest, thinned, weighted_median
+from daemon.rules.daily import FEWEST, Digest, LocalTime, Moments, Pieces, saved_digest, thinned, weighted_median
 from daemon.rules.past_limits import deviation_limits
 from daemon.rules.pasts import MAD, SD, TIMES, BaselineSpec, Deviation
 from daemon.rules.windowed import make_window
 
-#: Fewer readings than this make no baseline (of an hour, where it goes by the hour).
-FEWEST = 20
 #: Of a finished piece so many quantiles are kept, of one hour of it so many.
 _WHOLE, _HOURLY = 16, 5
 

@@ -140,6 +140,13 @@ class Calendar:
         self._also_on = set(_listed(spec.also_on))
         self._edges = sorted({edge % _MIDNIGHT for span in self._spans for edge in span})
 
+    @property
+    def longest(self) -> timedelta | None:
+        """How long it is inside at a stretch; None when several hours, or whole days, may join."""
+        (start, end), *others = self._spans
+        whole = end - start == _MIDNIGHT
+        return None if others or whole else timedelta(minutes=(end - start) % _MIDNIGHT)
+
     def holds(self, at: datetime) -> bool:
         """Whether `at` is inside."""
         local = at.astimezone(self._zone)

@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 from daemon.model import from_ms
 
+#: Fewer readings than this make no baseline (of an hour, where it goes by the hour).
+FEWEST = 20
 _MS = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000

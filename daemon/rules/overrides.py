@@ -31,6 +31,9 @@ _INSIDE = ("all", "any", "not", "stale", "count")
 #: These say how to look, not when it is too much: they differ for the clear condition too.
 _OF_A_WINDOW = ("over", "coverage", "within", "remember", "after", "last", "shorter", "longer", "least")
 
+#: By (asset, rule).
+Overrides = Mapping[tuple[str, str], Mapping[str, Any]]
+
 
 def overridden(rule: RuleSpec, changes: Mapping[str, Any]) -> RuleSpec:
     """The rule with the changes made.

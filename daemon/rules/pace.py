@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from daemon.documents import Location, format_span
 from daemon.model import Point
+from daemon.rules.daily import FEWEST, Pieces
+from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.predicates import Leaf, Stale, asked, leaves
 from daemon.rules.questions import Compare, Swing
 from daemon.rules.rule import RuleSpec
@@ -62,6 +64,30 @@ def _windows(rule: RuleSpec, points: Mapping[str, Point], leaf: Leaf, place: Loc
             span = getattr(leaf.count, word)
             if span is not None:
                 yield from _judged(rule, points, leaf, span, (*place, "count", word))
+    yield from _histories(points, leaf, place)
+
+
+def _histories(points: Mapping[str, Point], leaf: Leaf, place: Location) -> Iterator[TooShort]:
+    """Baselines and forecasts that would wait for ever."""
+    point = points.get(leaf.point or "")
+    if point is None:
+        return
+    interval = None if point.on_change else point.interval
+    if isinstance(leaf, Forecast):
+        over = leaf.history.over
+        most = Pieces.of(over).number if interval is None else min(Pieces.of(over).number, over // interval)
+        if leaf.history.days > most:
+            what = f"it waits for {leaf.history.days} days with readings, but of {point.id} `over: {format_span(over)}`"
+            yield TooShort((*place, "history"), point, f"{what} has {most} at most; lengthen over, or lower days")
+    elif isinstance(leaf, Deviation) and interval is not None:
+        over = leaf.baseline.over
+        hours = timedelta(hours=1) if leaf.baseline.by_hour else over
+        most = hours // interval * (Pieces.of(over).number if leaf.baseline.by_hour else 1)
+        if most < FEWEST:
+            each = " of each hour" if leaf.baseline.by_hour else ""
+            span = format_span(over)
+            what = f"it waits for {FEWEST} readings{each}, but of {point.id} `over: {span}` has {most} at most"
+            yield TooShort((*place, "baseline"), point, f"{what}; lengthen over")
 
 
 def _judged(

@@ -7,7 +7,6 @@ overrides of assets ──────────────┘
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -15,30 +14,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from daemon.documents import Document, Location, build, read
 from daemon.model import Asset, Catalogue, ConfigError, Device, Point
 from daemon.rules.arrangements import Arrangements
+from daemon.rules.checks import Checker, nearest, watched
 from daemon.rules.derived import Sources
-from daemon.rules.limits import MisfitError, resolve
-from daemon.rules.overrides import overridden
-from daemon.rules.pace import TooShort, too_short
-from daemon.rules.predicates import Condition, Leaf, asked, leaves
+from daemon.rules.overrides import Overrides, overridden
 from daemon.rules.rule import RULE_KEYS, AppliesTo, LevelSpec, RuleFile, RuleSpec, WorkOrderSpec
 from daemon.rules.subjects import subjects
 from daemon.rules.templates import Shared
 
 __all__ = [
-    "AppliesTo", "Binding", "LevelSpec", "RuleFile", "RuleSpec", "Ruleset", "WorkOrderSpec", "load", "rule_paths",
+    "AppliesTo", "Binding", "LevelSpec", "Loaded", "Overrides", "RuleFile", "RuleSpec", "Ruleset", "WorkOrderSpec",
+    "load", "load_files", "rule_paths", "shape_faults",
 ]  # fmt: skip
 
 _NTH = re.compile(r": rules\.\d+\.")
 _CATALOGUE = TypeAdapter(Catalogue)
 _ARRANGEMENTS = TypeAdapter(Arrangements)
-Overrides = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +122,8 @@ class Ruleset:
         for spec in self.rules:
             for subject in subjects(spec, self.catalogue) if spec.mode != "off" else ():
                 rule = overridden(spec, self.overrides.get((subject.owner, spec.id), {}))
-                if _watched(rule, subject.points, subject.devices):
+                if watched(rule, subject.points, subject.devices):
                     yield Binding(rule, subject.asset, subject.points, subject.devices, known, zone)
-
-    def warnings(self) -> list[str]:
-        """What is suspicious, but no fault: rules that watch nothing on this site."""
-        bound = {binding.rule.id for binding in self.bindings()}
-        return [
-            f"{rule.id}: watches nothing here: no asset it applies to has all the points it looks at"
-            for rule in self.rules
-            if rule.mode != "off" and rule.id not in bound
-        ]
 
 
 def rule_paths(paths: Sequence[Path]) -> list[Path]:
@@ -147,16 +135,50 @@ def rule_paths(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
+class Loaded(NamedTuple):
+    """A ruleset, and where each of its rules stands."""
+
+    ruleset: Ruleset
+    #: By rule: its file, and where it stands there.
+    rules: Mapping[str, tuple[Document, Location]]
+    #: Where each override stands, in words, by (asset, rule).
+    overrides: Mapping[tuple[str, str], str]
+
+
 def load(paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | None = None) -> Ruleset:
+    """Read rule files and check them against the site; as `load_files`."""
+    return load_files(paths, catalogue, overrides).ruleset
+
+
+def shape_faults(paths: Sequence[Path]) -> list[str]:
+    """What is wrong with rule files whatever the site: for when that is not known."""
+    return _read(rule_paths(paths))[1]
+
+
+def load_files(
+    paths: Sequence[Path],
+    catalogue: Catalogue,
+    overrides: Overrides | None = None,
+    places: Mapping[tuple[str, str], str] | None = None,
+) -> Loaded:
     """Read rule files and check them against the site.
+
+    Args:
+        paths: files, and directories of them.
+        catalogue: the site.
+        overrides: by (asset, rule).
+        places: where each of those stands, `file:line:column`.
 
     Raises:
         ConfigError: every fault of every file, with its place.
     """
     read_files, faults = _read(rule_paths(paths))
     changes = dict(overrides or {})
-    checker = _Checker(catalogue, changes)
+    told = {key: f"override of {key[1]!r} for asset {key[0]!r}" for key in changes}
+    told = {key: f"{places[key]}: {what}" if places and key in places else what for key, what in told.items()}
+    checker = Checker(catalogue, changes, told)
     rules: dict[str, RuleSpec] = {}
+    files: dict[str, tuple[Document, Location]] = {}
     for document, file in read_files:
         for n, rule in enumerate(file.rules):
             if rule.id in rules:
@@ -164,6 +186,7 @@ def load(paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | Non
                 faults.append(f"{place}: the rule id {rule.id!r} stands elsewhere too; ids are unique over all files")
             else:
                 rules[rule.id] = rule
+                files[rule.id] = (document, ("rules", n))
                 faults.extend(checker.check(rule, document, ("rules", n)))
     faults.extend(_parentless(read_files, rules))
     # An override of a rule whose file has a fault is no fault of its own.
@@ -171,11 +194,11 @@ def load(paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | Non
         known = sorted(rules)
         for asset, rule_id in changes:
             if rule_id not in rules:
-                place = f"override of {rule_id!r} for asset {asset!r}"
-                faults.append(f"{place}: there is no such rule{_hint(rule_id, known)}")
+                faults.append(f"{told[asset, rule_id]}: there is no such rule{nearest(rule_id, known)}")
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
-    return Ruleset(catalogue, tuple(rules.values()), changes)
+    ruleset = Ruleset(catalogue, tuple(rules.values()), changes)
+    return Loaded(ruleset, files, told)
 
 
 def _read(paths: Iterable[Path]) -> tuple[list[tuple[Document, RuleFile]], list[str]]:
@@ -210,114 +233,3 @@ def _parentless(files: Sequence[tuple[Document, RuleFile]], rules: Mapping[str, 
                 if parent is None or parent.per == "device" or name == rule.id:
                     place = document.place(("rules", n, "child_of"))
                     yield f"{place}: there is no rule {name!r} with `per: source` or `per: asset` beside this one"
-
-
-class _Checker:
-    def __init__(self, catalogue: Catalogue, overrides: Overrides) -> None:
-        self.catalogue = catalogue
-        self.overrides = overrides
-        self.parts = _parts(catalogue)
-        self.names = {point.name for point in catalogue.points}
-
-    def check(self, rule: RuleSpec, document: Document, at: Location) -> Iterator[str]:
-        """Everything about a rule that does not fit the site."""
-        assets = [asset for asset in self.catalogue.assets if rule.applies_to.matches(asset)]
-        yield from self._unknown_assets(rule, document, at)
-        for leaf, place in _questions(rule, at):
-            yield from self._misspelt(leaf, assets, document, place)
-            for misfit in self._misfits(leaf, assets):
-                yield f"{document.place((*place, misfit.key))}: {misfit.key}: {misfit}"
-        for asset in assets:
-            yield from self._override(rule, asset)
-        shown: set[tuple[Location, str]] = set()
-        for asset in assets:
-            if (asset.id, rule.id) not in self.overrides:
-                for found in self._too_short(rule, asset):
-                    if (found.place, found.point.name) not in shown:  # one asset stands for all of its kind
-                        shown.add((found.place, found.point.name))
-                        yield f"{document.place((*at, *found.place))}: {found.place[-1]}: {found.says}"
-
-    def _too_short(self, rule: RuleSpec, asset: Asset) -> Iterator[TooShort]:
-        """Spans that the asset's points are too slow for; nothing when the rule does not watch it."""
-        points, devices = self.parts[asset.id]
-        if _watched(rule, points, devices):
-            yield from too_short(rule, points)
-
-    def _unknown_assets(self, rule: RuleSpec, document: Document, at: Location) -> Iterator[str]:
-        known = [asset.id for asset in self.catalogue.assets]
-        for n, asset in enumerate(rule.applies_to.assets or ()):
-            if asset not in known:
-                hint = _hint(asset, known)
-                yield f"{document.place((*at, 'applies_to', 'assets', n))}: no asset is called {asset!r}{hint}"
-
-    def _misspelt(self, leaf: Leaf, assets: list[Asset], document: Document, at: Location) -> Iterator[str]:
-        """A name that no asset of the site has, and that is almost one they have. Else they simply lack the point."""
-        for name in asked(leaf):
-            if name in self.names:
-                continue
-            near = difflib.get_close_matches(name, {n for a in assets for n in self.parts[a.id][0]}, n=1, cutoff=0.8)
-            if near:
-                key = "point" if name == leaf.point else "per"
-                yield f"{document.place((*at, key))}: no asset has a point {name!r}; did you mean {near[0]!r}?"
-
-    def _override(self, rule: RuleSpec, asset: Asset) -> Iterator[str]:
-        changes = self.overrides.get((asset.id, rule.id))
-        if not changes:
-            return
-        place = f"override of {rule.id!r} for asset {asset.id!r}"
-        try:
-            changed = overridden(rule, changes)
-        except ValueError as error:
-            yield from (f"{place}: {line}" for line in str(error).splitlines())
-            return
-        for leaf, _ in _questions(changed):
-            yield from (f"{place}: {misfit.key}: {misfit}" for misfit in self._misfits(leaf, [asset]))
-        yield from (f"{place}: {found.place[-1]}: {found.says}" for found in self._too_short(changed, asset))
-
-    def _misfits(self, leaf: Leaf, assets: list[Asset]) -> Iterator[MisfitError]:
-        for asset in assets:
-            point = self.parts[asset.id][0].get(leaf.point or "")
-            if point is not None:
-                try:
-                    resolve(leaf, point, self.parts[asset.id][0])
-                except MisfitError as misfit:
-                    yield misfit
-
-
-def _parts(catalogue: Catalogue) -> dict[str, tuple[dict[str, Point], tuple[Device, ...]]]:
-    """The points by name and the devices of each asset."""
-    points: dict[str, dict[str, Point]] = {asset.id: {} for asset in catalogue.assets}
-    devices: dict[str, list[Device]] = {asset.id: [] for asset in catalogue.assets}
-    for point in catalogue.points:
-        points[point.asset][point.name] = point
-    for device in catalogue.devices:
-        devices[device.asset].append(device)
-    return {asset.id: (points[asset.id], tuple(devices[asset.id])) for asset in catalogue.assets}
-
-
-def _questions(rule: RuleSpec, at: Location = ()) -> Iterator[tuple[Leaf, Location]]:
-    """Every question a rule asks, with its place."""
-    conditions: list[tuple[Condition | None, Location]] = [(rule.unless, ("unless",))]
-    for n, rung in enumerate(rule.levels):
-        conditions.append((rung.when, ("levels", n, "when")))
-        conditions.append((rung.clear.when if rung.clear else None, ("levels", n, "clear", "when")))
-    for condition, place in conditions:
-        if condition is not None:
-            yield from leaves(condition, (*at, *place))
-
-
-def _watched(rule: RuleSpec, points: Mapping[str, Point], devices: Sequence[Device]) -> bool:
-    """Whether the rule is on, and all it looks at is there."""
-    return rule.mode != "off" and all(_answers(leaf, points, devices) for leaf, _ in _questions(rule))
-
-
-def _answers(leaf: Leaf, points: Mapping[str, Point], devices: Sequence[Device]) -> bool:
-    """Whether an asset has what a question is about."""
-    if leaf.point is not None:
-        return all(name in points for name in asked(leaf))
-    return bool(devices)  # only silence is asked of a whole asset
-
-
-def _hint(given: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(given, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -196,3 +196,61 @@ def test_an_address_that_no_topic_can_have_is_a_fault(site: Path) -> None:
 
     assert fault.startswith("assets.yaml:")
     assert "lift is empty, or has one of + and #" in fault
+
+
+def test_the_faults_of_all_files_come_in_one_go(site: Path) -> None:
+    """A slip in gateway.yaml, in assets.yaml, in a profile and in a rule: none of them hides another."""
+    change(site / "gateway.yaml", "state_dir:", "state_dri:")
+    change(site / "gateway.yaml", "rules: [shipped]", "profiles: [mine]\nrules: [shipped, rules]")
+    change(site / "assets.yaml", "households: 96", "housholds: 96")
+    for folder, text in (("mine", "profile: x\ncolour: red\n"), ("rules", "version: 1\nruls: []\n")):
+        (site / folder).mkdir()
+        (site / folder / "own.yaml").write_text(text, encoding="utf-8")
+
+    found = "\n".join(faults(site))
+
+    assert "gateway.yaml:7:1: state_dri: unknown key 'state_dri'; did you mean 'state_dir'?" in found
+    assert "housholds: unknown key 'housholds'; did you mean 'households'?" in found
+    assert "mine/own.yaml:2:1: colour: unknown key 'colour'" in found
+    assert "rules/own.yaml:2:1: ruls: unknown key 'ruls'; did you mean 'rules'?" in found
+
+
+def test_a_fault_of_the_gateway_hides_none_between_rules_and_points(site: Path) -> None:
+    """Assets and profiles are sound, and its sources can be read: rules are checked against the site all the same."""
+    change(site / "gateway.yaml", "state_dir:", "state_dri:")
+    change(
+        site / "assets.yaml",
+        "    # overrides:\n    #   wat.burst: {for: 30s}",
+        "    overrides:\n      wat.low.top: {II: {below: 0.1 °C}}",
+    )
+
+    found = faults(site)
+
+    assert [fault.split(": ")[0] for fault in found] == ["gateway.yaml:7:1", "assets.yaml:29:7"]
+    assert "override of 'wat.low.top' for asset 'zone-high': below: °C is a temperature" in found[1]
+
+
+def test_a_path_that_is_not_there_is_one_fault_among_others(site: Path) -> None:
+    """The rest is read all the same."""
+    change(site / "gateway.yaml", "rules: [shipped]", "profiles: [mine]\nrules: [shipped, none]")
+    change(site / "assets.yaml", "households: 96", "housholds: 96")
+
+    found = [fault.partition(": ")[2] for fault in faults(site)]
+
+    assert len(found) == 3
+    assert found[0] == found[2].replace("none", "mine") == "does not exist; correct the path in gateway.yaml"
+
+
+def test_what_is_suspicious_is_told_and_refuses_nothing(site: Path) -> None:
+    """A rule of one's own that watches nothing; shipped rules that find nothing to watch are not told."""
+    change(site / "gateway.yaml", "rules: [shipped]", "rules: [shipped, own.yaml]")
+    (site / "own.yaml").write_text(
+        "version: 1\nrules:\n  - id: x\n    title: {zh: 题, en: t}\n    applies_to: {kind: boiler}\n    basis: b\n"
+        "    cause: {zh: 因, en: c}\n    consequence: {zh: 果, en: e}\n"
+        "    levels: [{level: I, when: {point: p, below: 1 MPa}, for: 1min}]\n",
+        encoding="utf-8",
+    )
+
+    (lint,) = settings.load(site).lints
+
+    assert lint.startswith(f"{site}/own.yaml:3:5: x: watches nothing here")

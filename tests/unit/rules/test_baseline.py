@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import statistics
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -198,6 +199,15 @@ def test_where_most_values_are_the_same_the_mean_deviation_serves() -> None:
 RULE = "r\n levels: [{level: II, when: {point: p, COMPARE, baseline: {over: 16s}}, for: 2s, clear: {for: 3s}}]"
 
 
+@pytest.fixture
+def bench(bench: Bench) -> Bench:
+    """Its pressure is promised twice a second."""
+    half = timedelta(seconds=0.5)
+    points = (replace(point, interval=half) if point.name == "p" else point for point in bench.catalogue.points)
+    bench.catalogue = replace(bench.catalogue, points=tuple(points))
+    return bench
+
+
 def calibrated(bench: Bench, compare: str, step: float = 0.5) -> None:
     """0.30 MPa, give or take 0.01, for twenty seconds."""
     bench.rules(RULE.replace("COMPARE", compare))
@@ -258,7 +268,7 @@ def test_a_fault_does_not_become_normal(bench: Bench) -> None:
     bench.each([21, 22, 23], p=0.5)
 
     assert bench.each(range(24, 300), p=0.5) == []
-    assert bench.each([300, 303], p=0.3) == [
+    assert bench.each([300, 301, 302, 303], p=0.3) == [
         "300 active>clearing II condition_lapsed",
         "303 clearing>cleared II recovered",
     ]

@@ -153,7 +153,7 @@ def test_what_is_no_ruleset_is_refused(text: bytes) -> None:
 
 
 def test_a_rule_binds_where_its_points_are(bench: Bench) -> None:
-    """An asset that lacks one is left out; a rule that binds nowhere is a warning, not a fault."""
+    """An asset that lacks one is left out; a rule that binds nowhere is no fault (see `lints`)."""
     rules = bench.ruleset(
         "here\n levels: [{level: I, when: {point: p, below: 0.1 MPa}}]",
         "nowhere\n levels: [{level: I, when: {all: [{point: p, below: 0.1 MPa}, {point: humidity, above: 90 %}]}}]",
@@ -162,7 +162,6 @@ def test_a_rule_binds_where_its_points_are(bench: Bench) -> None:
     )
 
     assert [(b.rule.id, b.asset.id) for b in rules.bindings()] == [("here", "a1")]
-    assert [line.split(":")[0] for line in rules.warnings()] == ["nowhere", "other"]
 
 
 def test_applies_to_takes_all_that_is_given(bench: Bench) -> None:
