@@ -4,6 +4,10 @@ cpu      the whole daemon over a bare aiomqtt receive loop: flat out, and paced 
 orders   from the publisher's time in the message to the order in the ticketing service
 memory   RSS with 2 000 points and 500 rules
 backtest readings a second of `rules backtest` on one core, with ten rules for each lift
+
+When named:
+public   what `rules suggest` finds in public measurements (--data), and at what cost
+loop     the same in made-up runs of a water loop, and how it keeps to its budget
 """
 
 from __future__ import annotations
@@ -15,16 +19,21 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.backtest import backtest
 from benchmarks.memory import resident
 from benchmarks.ordering import time_to_order
 from benchmarks.pipeline import whole_pipeline
+from benchmarks.public import BUDGET, CURVE, MissingDataError, made, public
 from benchmarks.receiving import bare_loop
 from benchmarks.report import Pair, Results
 from benchmarks.work import FIELDS, Work
 
 PARTS = ("cpu", "orders", "memory", "backtest")
+#: Parts that `make bench` leaves out: they measure what rules find, not what the machine can do.
+WHEN_NAMED = ("public", "loop")
+DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 async def run(chosen: argparse.Namespace) -> Results:
@@ -48,6 +57,12 @@ async def run(chosen: argparse.Namespace) -> Results:
         for n in range(1 if chosen.quick else chosen.pairs):
             _say(f"a history through the rules, run {n + 1}")
             results.played.append(backtest(10_000 // scale))
+    if "public" in chosen.parts:
+        _say(f"public measurements in {chosen.data}")
+        results.found = public(chosen.data, (BUDGET,) if chosen.quick else CURVE)
+    if "loop" in chosen.parts:
+        _say("made-up runs of a water loop")
+        results.made = made(60 if scale == 1 else 3, 200 if scale == 1 else 5)
     return results
 
 
@@ -73,16 +88,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("parts", nargs="*", help=f"what to measure, of {', '.join(PARTS)}; default: everything")
+    known = (*PARTS, *WHEN_NAMED)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(known)}; default: {', '.join(PARTS)}")
+    parser.add_argument("--data", type=Path, default=DATA, help="for `public`: the directory of skab/ and nab/")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the work: shows that it runs, no figures")
     parser.add_argument("--pairs", type=int, default=3, help="bare loop and daemon in turn, so many times")
     parser.add_argument("--shape", choices=list(FIELDS), default="nine", help="fields of a message for `cpu`")
     chosen = parser.parse_args(arguments)
     chosen.parts = chosen.parts or list(PARTS)
-    if unknown := set(chosen.parts) - set(PARTS):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
-    results = asyncio.run(run(chosen))
+    if unknown := set(chosen.parts) - set(known):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    try:
+        results = asyncio.run(run(chosen))
+    except MissingDataError as missing:
+        print(missing, file=sys.stderr)
+        return 2
     print(json.dumps(results.as_json(), indent=2) if chosen.json else results.as_text())
     return 0
 

@@ -11,7 +11,9 @@ from benchmarks.backtest import Played
 from benchmarks.memory import Held
 from benchmarks.ordering import Ordered
 from benchmarks.pipeline import Processed
+from benchmarks.public import Scores
 from benchmarks.receiving import Received
+from benchmarks.water_loop import Made
 
 
 class Pair(NamedTuple):
@@ -36,6 +38,9 @@ class Results:
     ordered: Ordered | None = None
     held: Held | None = None
     played: list[Played] = field(default_factory=list)
+    #: What suggested rules find in public measurements, and in made-up ones.
+    found: Scores | None = None
+    made: Made | None = None
 
     def as_json(self) -> dict[str, Any]:
         """One object."""
@@ -51,10 +56,15 @@ class Results:
             "orders": asdict(self.ordered) if self.ordered else None,
             "memory": asdict(self.held) if self.held else None,
             "backtest": [{**asdict(p), "readings_per_second": p.readings_per_second} for p in self.played],
+            "public": self.found.as_json() if self.found else None,
+            "loop": self.made.as_json() if self.made else None,
         }
 
     def as_text(self) -> str:
         """A table for people."""
+        scores = [part.as_text() for part in (self.found, self.made) if part is not None]
+        if scores and not (self.pairs or self.ordered or self.held or self.played):
+            return "\n\n".join(scores)
         rows = [self.machine, "", _HEAD, "-" * len(_HEAD)]
         for name, pairs in self.pairs.items():
             rows += [_row(name, n, pair) for n, pair in enumerate(pairs, 1)]
@@ -79,7 +89,7 @@ class Results:
             for n, p in enumerate(self.played, 1)
         ]
         rows.append("after every run the store held exactly the values that were sent")
-        return "\n".join(rows)
+        return "\n\n".join(["\n".join(rows), *scores])
 
 
 _HEAD = (

@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from daemon import settings
 from daemon.backtest import site as sites
 from daemon.backtest.complaints import read_complaints
 from daemon.backtest.document import Findings, as_json, interval_table
 from daemon.backtest.figures import against, score
-from daemon.backtest.histories import History, is_journal, open_history, points_of, together
+from daemon.backtest.histories import History, open_history, points_of, together
 from daemon.backtest.journal_history import JournalHistory, Recording
 from daemon.backtest.mapping import HistoryMap
 from daemon.backtest.run import Result, Run
 from daemon.backtest.site import KnownSite
 from daemon.cli.backtest_view import show
-from daemon.cli.terminal import FAILED, Output, OutputOption, err, print_json
+from daemon.cli.histories import known_site, watched
+from daemon.cli.terminal import FAILED, Output, OutputOption, print_json
 from daemon.documents import build, parse_span, read
-from daemon.model import ConfigError, Input, Observation
+from daemon.model import ConfigError, Input
 from daemon.rules.schema import Ruleset
 
-_PIECE = 2000
 _MINUTE = timedelta(minutes=1)
 
 
@@ -60,7 +58,7 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
     except ValueError as error:
         raise ConfigError([f"--horizon: {error}"]) from error
     columns = build(HistoryMap, read(mapping)) if mapping is not None else None
-    site = _site(places, columns, config)
+    site = known_site(places, columns, config)
     said = read_complaints(complaints, site.catalogue.site.timezone) if complaints is not None else None
     histories = [open_history(place, site.catalogue, columns, in_order=not sort) for place in places]
     ruleset, fed = _rules(histories, site, rules)
@@ -84,20 +82,6 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
         show(found)
     if result.faulted:
         raise typer.Exit(FAILED)
-
-
-def _site(places: Sequence[str], mapping: HistoryMap | None, config: Path | None) -> KnownSite:
-    if mapping is not None and mapping.assets:
-        return sites.on_paper(mapping)
-    if config is not None:
-        return sites.configured(config)
-    for place in places:
-        if is_journal(place):
-            recorded = JournalHistory(Path(place))
-            body = recorded.recording.rulesets.get(recorded.newest)
-            if body is not None:
-                return sites.of_ruleset(Ruleset.from_json(body))
-    raise ConfigError(["rules backtest: which site? give -c gateway.yaml, or `assets:` in --map"])
 
 
 def _rules(
@@ -128,19 +112,8 @@ def _play(
             inputs: Iterator[Input] = histories[0].recorded()
         else:
             inputs = together(histories, site.judges())
-        for piece in _watched(inputs):
+        for piece in watched(inputs):
             first.feed(piece)
             for run in rest:
                 run.feed(piece)
         return [first.finish(), *(run.finish() for run in rest)]
-
-
-def _watched(inputs: Iterator[Input]) -> Iterator[list[Input]]:
-    """The inputs in pieces; on a terminal one sees how far it is."""
-    columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,} readings 读数"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("…", total=None)
-        while piece := list(islice(inputs, _PIECE)):
-            yield piece
-            readings = sum(len(item.readings) for item in piece if type(item) is Observation)
-            progress.update(task, description=f"{piece[-1].at:%Y-%m-%d %H:%M}", advance=readings)

@@ -16,18 +16,20 @@ from daemon.backtest.rule_test import Outcome, run_file
 from daemon.cli.backtest import backtest
 from daemon.cli.explain import explain
 from daemon.cli.junit import write_junit
+from daemon.cli.suggest import suggest
 from daemon.cli.terminal import FAILED, Output, OutputOption, err, print_json, print_line
 from daemon.model import ConfigError
 from daemon.rules.schema import rule_paths
 
-app = typer.Typer(no_args_is_help=True, help="Work on rules: test them, play histories through them.")
+app = typer.Typer(no_args_is_help=True, help="Work on rules: test them, play histories through them, suggest limits.")
 app.command("backtest")(backtest)
 app.command("explain")(explain)
+app.command("suggest")(suggest)
 
 
 @app.callback()
 def _group() -> None:
-    """Work on rules: test them, play histories through them."""
+    """Work on rules: test them, play histories through them, suggest limits."""
 
 
 @app.command("test")
