@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import orjson
 
 from daemon.backtest.figures import Complaint, Difference, Score, by_asset, by_rule
 from daemon.backtest.run import Interval, OrderMade, Result
-from daemon.model import Catalogue
+from daemon.model import Catalogue, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Findings:
     result: Result
     #: What stands in the history and is no point of the site.
     ignored: tuple[str, ...] = ()
+    #: Of the rules.
+    titles: Mapping[str, Text] = field(default_factory=dict)
     difference: Difference | None = None
     score: Score | None = None
 

@@ -18,6 +18,7 @@ from daemon.backtest.figures import against, score
 from daemon.backtest.histories import History, open_history, points_of, together
 from daemon.backtest.journal_history import JournalHistory, Recording
 from daemon.backtest.mapping import HistoryMap
+from daemon.backtest.report import report
 from daemon.backtest.run import Result, Run
 from daemon.backtest.site import KnownSite
 from daemon.cli.backtest_view import show
@@ -45,6 +46,7 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
     complaints: Annotated[Path | None, typer.Option(help="CSV of time, asset, text: score the orders")] = None,
     horizon: Annotated[str, typer.Option(help="an order counts for complaints up to so long after its alarm")] = "24h",
     intervals: Annotated[Path | None, typer.Option(help="write the alarms as .csv or .json")] = None,
+    page: Annotated[Path | None, typer.Option("--html", help="write a report that needs nothing else")] = None,
     *,
     sort: Annotated[bool, typer.Option("--sort", help="the history is not in order of time: put it in order")] = False,
     output: OutputOption = Output.TEXT,
@@ -71,11 +73,14 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
         sum(1 for _ in ruleset.bindings()) if ruleset is not None else 0,
         result,
         tuple(dict.fromkeys(name for one in histories for name in one.ignored)),
+        {rule.id: rule.title for rule in ruleset.rules} if ruleset is not None else {},
         against(result, results[1]) if other else None,
         score(result, said, site.catalogue, span) if said is not None else None,
     )
     if intervals is not None:
         intervals.write_text(interval_table(result.intervals, as_csv=intervals.suffix != ".json"), encoding="utf-8")
+    if page is not None:
+        page.write_text(report(found), encoding="utf-8")
     if output is Output.JSON:
         print_json(as_json(found))
     else:
