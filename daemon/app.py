@@ -42,6 +42,7 @@ from daemon.settings import Configuration
 from daemon.store import journal
 from daemon.store.db import FILE, Progress, fact, open_db, reader, set_fact
 from daemon.supervisor import ServiceManager, keep_alive
+from daemon.upkeep import Upkeep
 from daemon.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -179,6 +180,9 @@ class App:
                     ),
                     group.create_task(self._tick(), name="ticker"),
                     group.create_task(self.disk.run(), name="disk"),
+                    group.create_task(
+                        Upkeep(self.writer.run, self.clock, gateway.store.keep_decisions).run(), name="upkeep"
+                    ),
                 ]
                 self.ready = True
                 self._manager.tell(READY="1", STATUS=self._summary())

@@ -12,13 +12,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import ByteSize, Field, TypeAdapter, ValidationError, model_validator
 
 from daemon.assets import Assets, Placement, Wire
-from daemon.documents import Document, Location, Strict, build, read
+from daemon.documents import Document, Location, Span, Strict, build, read
 from daemon.model import Catalogue, ConfigError
 from daemon.outputs.influx import InfluxConfig
 from daemon.outputs.ticketing import TicketingConfig
@@ -67,6 +68,8 @@ class StoreConfig(Strict):
     max_size: ByteSize = ByteSize(1024**3)
     #: Disk space that is left to alarms, orders and their delivery: below it nothing new is acknowledged.
     reserve: ByteSize = ByteSize(64 * 1024**2)
+    #: Alarms that are over, finished orders and the audit are forgotten after this.
+    keep_decisions: Span = timedelta(days=400)
 
 
 class Gateway(Strict):

@@ -1,0 +1,45 @@
+"""How long decisions are kept: alarms that are over, their changes and finished orders, the audit, ended mutes.
+
+What is open, or whose order is not finished, stays whatever its age.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from typing import NamedTuple
+
+from daemon.model import to_ms
+from daemon.store.statements import load
+
+_SQL = load("retention")
+#: Rows of a piece: some ten milliseconds, for the writer has other work.
+_AT_ONCE = 500
+
+
+class Bounds(NamedTuple):
+    """What is too old, or too much."""
+
+    before: datetime
+    #: Alarms that are kept at most, open ones apart.
+    alarms: int = 200_000
+    #: Lines of the audit that are kept at most.
+    audit: int = 1_000_000
+
+
+def forget(db: sqlite3.Connection, bounds: Bounds) -> int:
+    """Delete a piece of what is out of bounds; the number of alarms, audit lines and mutes deleted.
+
+    Called again and again until it is 0, each call stays short.
+    """
+    before = to_ms(bounds.before)
+    (boundary,) = db.execute(_SQL["boundary"], (bounds.alarms,)).fetchone() or (0,)
+    found = db.execute(_SQL["outdated"], (before, boundary, _AT_ONCE)).fetchall()
+    for no, order_key in found:
+        db.execute(_SQL["drop_transitions"], (no,))
+        if order_key is not None:
+            db.execute(_SQL["drop_deliveries"], (order_key,))
+            db.execute(_SQL["drop_order"], (order_key,))
+        db.execute(_SQL["drop_alarm"], (no,))
+    audit = db.execute(_SQL["drop_audit"], (before, bounds.audit, _AT_ONCE)).rowcount
+    return len(found) + audit + db.execute(_SQL["drop_mutes"], (before, _AT_ONCE)).rowcount

@@ -1,0 +1,40 @@
+-- name: boundary
+-- The newest alarm that is one too many, by number.
+SELECT no FROM alarm ORDER BY no DESC LIMIT 1 OFFSET ?
+
+-- name: outdated
+-- Alarms that are over for so long, or that are too many; never one whose order is somebody's, or that has a child which stays.
+SELECT no, order_key FROM alarm
+WHERE cleared_at IS NOT NULL AND (cleared_at < ?1 OR no <= ?2)
+  AND (order_key IS NULL OR order_key IN (
+    SELECT key FROM work_order WHERE status IN ('done', 'verified', 'rejected', 'cancelled')))
+  AND no NOT IN (SELECT parent FROM alarm WHERE parent IS NOT NULL AND state != 'cleared')
+  AND no NOT IN (SELECT child FROM unwritten) AND no NOT IN (SELECT parent FROM unwritten)
+ORDER BY no LIMIT ?3
+
+-- name: drop_transitions
+-- What happened to an alarm.
+DELETE FROM transition WHERE alarm_no = ?
+
+-- name: drop_deliveries
+-- What was delivered of an order.
+DELETE FROM outbox WHERE order_key = ? AND state != 'pending'
+
+-- name: drop_order
+-- A finished order.
+DELETE FROM work_order WHERE key = ?
+
+-- name: drop_alarm
+-- An alarm that is over.
+DELETE FROM alarm WHERE no = ?
+
+-- name: drop_audit
+-- The oldest of the audit: before a moment, or too many. The last reload stays: it says which rules are in force.
+DELETE FROM audit WHERE id IN (
+  SELECT id FROM audit WHERE (at < ?1 OR id <= (SELECT max(id) FROM audit) - ?2)
+    AND id != coalesce((SELECT max(id) FROM audit WHERE action = 'reload'), 0)
+  ORDER BY id LIMIT ?3)
+
+-- name: drop_mutes
+-- Mutes that have ended before a moment.
+DELETE FROM mute WHERE id IN (SELECT id FROM mute WHERE ended_at < ?1 ORDER BY id LIMIT ?2)
