@@ -29,7 +29,22 @@ _OF_A_CONDITION = (
 #: Where conditions have others, or parts of their own, inside.
 _INSIDE = ("all", "any", "not", "stale", "count")
 #: These say how to look, not when it is too much: they differ for the clear condition too.
-_OF_A_WINDOW = ("over", "coverage", "within", "remember", "after", "last", "shorter", "longer", "least")
+_OF_A_WINDOW = (
+    "over",
+    "coverage",
+    "within",
+    "remember",
+    "after",
+    "last",
+    "shorter",
+    "longer",
+    "least",
+    "baseline",
+    "history",
+)
+
+#: Of these only what is given differs.
+_MERGED = ("baseline", "history")
 
 #: By (asset, rule).
 Overrides = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -53,7 +68,7 @@ def overridden(rule: RuleSpec, changes: Mapping[str, Any]) -> RuleSpec:
                 continue
             for inner, value in change.items():
                 faults.extend(_change(levels, inner, value, f"{key}.{inner}"))
-        elif key in ("mode", "cap", "quality"):
+        elif key in ("mode", "cap", "quality", "calendar"):
             plain[key] = change
             if key == "mode" and change != "off":
                 faults.append(f"mode: {change!r} cannot be set for one asset; write off, or nothing")
@@ -100,6 +115,7 @@ def _replace(condition: Any, key: str, value: Any) -> int:  # noqa: ANN401  YAML
         return 0
     found = sum(_replace(part, key, value) for name, part in condition.items() if name in _INSIDE)
     if key in condition:
-        condition[key] = value
+        merged = key in _MERGED and isinstance(value, Mapping)
+        condition[key] = {**condition[key], **value} if merged else value
         found += 1
     return found

@@ -135,6 +135,42 @@ def test_a_cap_is_a_number_of_orders_a_day(bench: Bench) -> None:
         bench.ruleset(rule.replace("CAP", "1\n never_suppress: true"))
 
 
+def test_an_override_reaches_every_kind_of_condition(bench: Bench) -> None:
+    """Distances and spans of baselines, limits and days of forecasts, hours; in the clear condition what says how."""
+    rules = bench.ruleset(
+        """
+        r
+        calendar: {hours: 08:00-18:00}
+        levels:
+          - level: I
+            when: {point: p, above: 3 sd, baseline: {over: 14d, after: 5d}}
+            clear: {when: {point: p, below: 2 sd, baseline: {over: 14d, after: 5d}}}
+          - level: II
+            when: {all: [{point: t, rises_to: 60 °C, within: 60d}, {time: 08:00-12:00}]}
+            clear: {when: {point: t, rises_to: 60 °C, beyond: 90d}}
+        """,
+        overrides={
+            ("a1", "r"): {
+                "calendar": {"hours": "20:00-22:00"},
+                "above": "5 sd",
+                "baseline": {"over": "30d"},
+                "II": {"rises_to": "70 °C", "within": "30d", "history": {"days": 20}, "time": "09:00-10:00"},
+                "clear": {"beyond": "40d"},
+            }
+        },
+    )
+
+    changed = repr(rules.rule_for("r", "a1"))
+
+    assert "hours=('20:00-22:00',)" in changed
+    assert "above='5 sd'" in changed
+    assert changed.count("over=datetime.timedelta(days=30), after=datetime.timedelta(days=5)") == 2
+    assert "rises_to='70 °C', within=datetime.timedelta(days=30)" in changed
+    assert "days=20" in changed
+    assert "hours=('09:00-10:00',)" in changed
+    assert "beyond=datetime.timedelta(days=40)" in changed
+
+
 def test_a_ruleset_goes_through_json(bench: Bench) -> None:
     """The same rules on the same site have the same hash; a changed limit has another."""
     rule = "r\n levels: [{level: I, when: {any: [{point: p, below: LIMIT}, {stale: {after: 5min}}]}, for: 90s}]"
