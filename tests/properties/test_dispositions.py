@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from daemon.model import Command, Input, Level, Reload
 from daemon.pipeline import Pipeline
+from daemon.rules.arrangements import Arrangements, DependencySpec, MaintenanceSpec
+from daemon.rules.schema import Ruleset
 from daemon.store.db import connect
 from tests.many_assets import (
     COUNT,
@@ -31,11 +34,23 @@ from tests.many_assets import (
     unshelve,
 )
 
+
+def arranged(rules: Ruleset) -> Ruleset:
+    """With maintenance every evening, and half of the lifts hanging on the first one."""
+    words = {"reason": {"zh": "检", "en": "check"}, "of": {"kind": "lift"}}
+    evenings = MaintenanceSpec.model_validate({**words, "calendar": {"hours": "20:00-23:00"}})
+    links = {name: (DependencySpec(asset="L0", rules=("fault",)),) for name in NAMES[2::2]}
+    return replace(rules, arrangements=Arrangements((evenings,), links))
+
+
 with tempfile.TemporaryDirectory() as _folder:
+    _folder_path = Path(_folder)
+    _CAPPED = RULES.replace("    levels:\n", "    cap: 1\n    levels:\n", 1)
     RULESETS = [
-        ruleset(Path(_folder), RULES),
-        ruleset(Path(_folder), RULES.replace("for: 5s, clear", "for: 6s, clear")),
-        ruleset(Path(_folder), RULES.replace("    levels:\n", "    mode: shadow\n    levels:\n", 1)),
+        ruleset(_folder_path, _CAPPED),
+        ruleset(_folder_path, RULES.replace("for: 5s, clear", "for: 6s, clear")),
+        ruleset(_folder_path, RULES.replace("    levels:\n", "    mode: shadow\n    levels:\n", 1)),
+        arranged(ruleset(_folder_path, RULES)),
     ]
 
 
@@ -56,9 +71,9 @@ SCENES = st.lists(
             ["bad"] * 6
             + ["good"] * 4
             + ["worse", "stuck", "free", "tick", "shelve", "shelve_all", "unshelve", "maintain", "maintain_site"]
-            + ["end", "reload", "flap"]
+            + ["end", "reload", "reload", "flap"]
         ),
-        st.sampled_from([0, 0, 0, 0, 1, 2, 5, 9, COUNT - 1]),
+        st.sampled_from([0, 0, 0, 0, 1, 2, 3, 7, COUNT - 1]),
         st.sampled_from([1, 1, 1, 3, COUNT]),
         st.sampled_from([1, 10, 60, 600, 3600, 90_000]),
     ),
@@ -237,5 +252,5 @@ def test_the_generated_histories_reach_every_disposition() -> None:
 
     collect()
 
-    wanted = ("own_order", "child", "withheld_shadow", "withheld_shelved", "withheld_maintenance")
+    wanted = ("own_order", "child", "withheld_shadow", "withheld_shelved", "withheld_maintenance", "withheld_cap")
     assert {f"{one} False" for one in wanted} | {"own_order True"} <= seen

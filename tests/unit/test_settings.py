@@ -254,3 +254,42 @@ def test_what_is_suspicious_is_told_and_refuses_nothing(site: Path) -> None:
     (lint,) = settings.load(site).lints
 
     assert lint.startswith(f"{site}/own.yaml:3:5: x: watches nothing here")
+
+
+MAINTENANCE = """
+maintenance:
+  - {reason: {zh: 周检, en: weekly}, of: {kind: lift}, calendar: {hours: 02:00-04:00, days: [sat]}}
+"""
+
+
+def test_maintenance_and_dependencies_are_part_of_what_a_reload_takes_up(site: Path) -> None:
+    """They change the ruleset and nothing else: a running gateway needs no restart for them."""
+    before = settings.load(site)
+    assets = site / "assets.yaml"
+    change(
+        assets,
+        "  - id: zone-high\n",
+        "  - id: zone-high\n    depends_on: [{asset: b1-lift-1, rules: [elv.machine.temp]}]\n",
+    )
+    assets.write_text(assets.read_text(encoding="utf-8") + MAINTENANCE, encoding="utf-8")
+
+    found = settings.load(site)
+
+    assert [spec.reason.en for spec in found.ruleset.arrangements.maintenance] == ["weekly"]
+    assert found.ruleset.arrangements.dependencies["zone-high"][0].rules == ("elv.machine.temp",)
+    assert found.ruleset.hash != before.ruleset.hash
+    assert (found.catalogue, found.bindings) == (before.catalogue, before.bindings)
+
+
+def test_a_dependency_on_what_is_not_there_is_a_fault(site: Path) -> None:
+    """With the file and the nearest name."""
+    change(
+        site / "assets.yaml",
+        "  - id: zone-high\n",
+        "  - id: zone-high\n    depends_on: [{asset: b1-lift, rules: [elv.machine]}]\n",
+    )
+
+    assert faults(site) == [
+        "assets.yaml: depends_on of 'zone-high': no asset is called 'b1-lift'; did you mean 'b1-lift-1'?",
+        "assets.yaml: depends_on of 'zone-high': there is no rule 'elv.machine'; did you mean 'elv.machine.temp'?",
+    ]

@@ -129,6 +129,40 @@ class TestShelving:
         assert rows(spine, "SELECT * FROM mute") == []
 
 
+class TestCaps:
+    @pytest.fixture
+    def spine(self, tmp_path: Path) -> Pipeline:
+        """One order an asset and day; T0 is 14:00, so that the day ends ten hours later."""
+        return begun([ruleset(tmp_path, RULES.replace("    levels:\n", "    cap: 1\n    levels:\n", 1))])
+
+    def test_the_second_order_of_a_day_waits_for_the_next(self, spine: Pipeline) -> None:
+        """Another asset has its own; at midnight by the site's clocks what is still there gets an order."""
+        for begin in (0, 3600):
+            process(spine, says(begin, "L0", state="bad"), tick(begin + 5))
+            process(spine, says(begin + 60, "L0", state="good"), tick(begin + 65))
+        process(spine, says(7200, "L0", state="bad"), says(7200, "L1", state="bad"), tick(36_000 - 0.001))
+        before = dispositions(spine)
+
+        process(spine, tick(36_000))
+
+        assert before == {"L0": "withheld_cap", "L1": "own_order"}
+        assert dispositions(spine) == {"L0": "own_order", "L1": "own_order"}
+        assert rows(spine, "SELECT disposition FROM alarm WHERE cleared_at IS NOT NULL") == [
+            ("own_order",),
+            ("withheld_cap",),
+        ]
+
+    def test_what_is_more_urgent_than_the_orders_of_the_day_goes_out(self, spine: Pipeline) -> None:
+        """Level II has had its order; Level I has not."""
+        process(spine, says(0, "L0", state="bad"), tick(5), says(60, "L0", state="good"), tick(65))
+        process(spine, says(100, "L0", state="bad"), tick(105))
+        held = dispositions(spine)
+
+        process(spine, says(200, "L0", state="worse"))
+
+        assert (held, dispositions(spine)) == ({"L0": "withheld_cap"}, {"L0": "own_order"})
+
+
 class TestMaintenance:
     def test_while_an_asset_is_worked_on_its_orders_are_withheld(self, spine: Pipeline) -> None:
         """Its own, and never those that are never suppressed; another asset's go out."""
