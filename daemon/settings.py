@@ -131,9 +131,9 @@ def load(path: Path, *, secrets: bool = True) -> Configuration:
         ConfigError: every fault of every file that could be reached, each with its place.
     """
     path = path / "gateway.yaml" if path.is_dir() else path
-    plain, directory, faults = read(path), path.parent, _Faults()
+    directory, faults = path.parent, _Faults()
     gateway = faults.catch(lambda: load_gateway(path, secrets=secrets))
-    draft = _draft(plain) if gateway is None else _Draft.of(gateway)
+    draft = _draft(path, faults) if gateway is None else _Draft.of(gateway)
     profile_files = _existing([shipped() / "profiles", *(directory / p for p in draft.profiles)], faults)
     profiles = faults.catch(lambda: load_profiles(profile_files))
     document = faults.catch(lambda: read(directory / draft.assets))
@@ -193,9 +193,19 @@ class _Draft(NamedTuple):
         return cls(gateway.assets, gateway.profiles, gateway.rules, wires)
 
 
-def _draft(document: Document) -> _Draft:
-    """The same of a gateway.yaml that has faults: what stands there as far as it can be read, else the defaults."""
-    data = document.data if isinstance(document.data, dict) else {}
+def _draft(path: Path, faults: list[str]) -> _Draft:
+    """The same of a gateway.yaml that has faults: what stands there as far as it can be read, else the defaults.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not path.exists():
+        raise ConfigError(faults)
+    try:
+        data = read(path).data
+    except ConfigError:  # told already
+        data = None
+    data = data if isinstance(data, dict) else {}
 
     def given(key: str) -> Any:  # noqa: ANN401  as the field has it
         field = Gateway.model_fields[key]

@@ -293,3 +293,15 @@ def test_a_dependency_on_what_is_not_there_is_a_fault(site: Path) -> None:
         "assets.yaml: depends_on of 'zone-high': no asset is called 'b1-lift'; did you mean 'b1-lift-1'?",
         "assets.yaml: depends_on of 'zone-high': there is no rule 'elv.machine'; did you mean 'elv.machine.temp'?",
     ]
+
+
+def test_a_gateway_that_is_no_yaml_hides_nothing_in_the_others(site: Path) -> None:
+    """They are looked for where they are by default; one that is not there at all is the only fault."""
+    (site / "gateway.yaml").write_text("sources: {", encoding="utf-8")
+    change(site / "assets.yaml", "households: 96", "housholds: 96")
+
+    assert [fault.split(":")[0] for fault in faults(site)] == ["gateway.yaml", "assets.yaml"]
+
+    (site / "gateway.yaml").unlink()
+    (fault,) = faults(site)
+    assert fault == "gateway.yaml: cannot be read: No such file or directory; check the path and its rights"
