@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from daemon.backtest.csv_history import CsvHistory
+from daemon.backtest.influx_history import InfluxHistory, is_store
 from daemon.backtest.journal_history import JournalHistory
 from daemon.backtest.judged import judged
 from daemon.backtest.line_history import LineHistory
@@ -19,6 +21,8 @@ from daemon.sensors.judge import Judge
 
 _LINES = {".lp", ".line", ".influx"}
 _PARQUET = {".parquet", ".pq"}
+#: In the environment: what a server of time series wants to see.
+TOKEN = "PRECOMPLAINT_INFLUX_TOKEN"  # noqa: S105  its name
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -67,11 +71,13 @@ def open_history(place: str, catalogue: Catalogue, mapping: HistoryMap | None, *
     Raises:
         ConfigError: nothing of the kind is there.
     """
+    if is_store(place):
+        return InfluxHistory(place, catalogue, os.environ.get(TOKEN, ""))
     if is_journal(place):
         return JournalHistory(Path(place))
     path = Path(place)
     if not path.is_file():
-        known = ".csv, .parquet, .lp (line protocol), a state file of the gateway"
+        known = ".csv, .parquet, .lp (line protocol), a state file of the gateway, influxql+http://…"
         raise ConfigError([f"{place}: no such file; name one of {known}"])
     found: History
     if path.suffix in _LINES:

@@ -7,27 +7,21 @@ Quality was judged when a reading came in and travels in `<point>_q`; nothing is
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from daemon.backtest.fields import Fields, Stored
 from daemon.backtest.instants import compile_clock, form_of
 from daemon.model import (
     EPOCH,
     Catalogue,
     ConfigError,
     Observation,
-    Point,
-    PointKind,
-    Quality,
-    Reading,
     Reason,
     Rejection,
-    Value,
 )
 
 _HEAD = re.compile(r"((?:[^ \\]|\\.)+) ")
@@ -40,7 +34,7 @@ _MOST_HEADS = 100_000
 
 class _Line(NamedTuple):
     asset: str
-    fields: list[tuple[str, str]]
+    values: dict[str, Stored]
     at: str
 
 
@@ -58,17 +52,12 @@ class LineHistory:
         """
         self.path = path
         self._any_order = any_order
-        self._measured = {point.id: point for point in catalogue.points if not point.formula}
-        computed = {point.id for point in catalogue.points if point.formula}
+        self._fields = Fields(catalogue)
         self._assets: dict[str, str] = {}
-        found: dict[str, None] = {}
-        for line in self._lines():
-            if line is not None:
-                found.update((f"{line.asset}.{name}", None) for name, _ in line.fields)
-        quality = {name for name in found if name.endswith("_q") and name.removesuffix("_q") in self._measured}
-        self.points = frozenset(found.keys() & self._measured.keys())
-        self.points |= {name.removesuffix("_q") for name in quality}
-        self.ignored = [name for name in found if name not in self._measured and name not in quality | computed]
+        lines = (line for line in self._lines() if line is not None)
+        self.points, self.ignored = self._fields.points(
+            f"{line.asset}.{name}" for line in lines for name in line.values
+        )
         if not self.points:
             raise ConfigError([f"{path}: no line in it tells of a point of the site"])
 
@@ -91,7 +80,7 @@ class LineHistory:
                 what = f"the time goes back from {last.isoformat()} to {at.isoformat()}"
                 raise ConfigError([f"{self.path}:{n}: {what}; sort the file by time, or give --sort"])
             last = at
-            yield from self._observations(line, at)
+            yield from self._fields.observations(line.asset, line.values, at)
 
     def _lines(self) -> Iterator[_Line | None]:
         """Each line that is one; None for what is none. Blank lines and comments are told as neither."""
@@ -116,40 +105,14 @@ class LineHistory:
             tags = dict(_TAG.findall(head[1]))
             asset = self._assets[head[1]] = _ESCAPED.sub(r"\1", tags.get("asset", ""))
         fields = _FIELD.findall(rest[head.end() :])
-        return _Line(asset, [(_ESCAPED.sub(r"\1", name), value) for name, value in fields], at)
-
-    def _observations(self, line: _Line, at: datetime) -> Iterator[Observation]:
-        """One a device: an asset's line may hold what several have said."""
-        values = dict(line.fields)
-        said: dict[str, list[Reading]] = {}
-        for name, text in line.fields:
-            point = self._measured.get(f"{line.asset}.{name}")
-            flag = values.get(f"{name}_q")
-            if point is None and name.endswith("_q") and name.removesuffix("_q") not in values:
-                # a value that line protocol cannot hold has left its verdict alone
-                point, text, flag = self._measured.get(f"{line.asset}.{name.removesuffix('_q')}"), "nan", text  # noqa: PLW2901
-            if point is not None:
-                reading = Reading(point.id, at, _value(text, point), at, *_verdict(flag))
-                said.setdefault(point.device, []).append(reading)
-        for device, readings in said.items():
-            yield Observation(at, device, tuple(readings))
+        return _Line(asset, {_ESCAPED.sub(r"\1", name): _stored(text) for name, text in fields}, at)
 
 
-def _value(text: str, point: Point) -> Value:
-    """A number, with or without the sign of its type, or a label; NaN is no value for anybody."""
-    if point.kind in (PointKind.STATE, PointKind.CODE):
-        return _IN_QUOTES.sub(r"\1", text[1:-1]) if text.startswith('"') else text
+def _stored(text: str) -> Stored:
+    """A quoted text, or a number with or without the sign of its type, or what is neither as it stands."""
+    if text.startswith('"'):
+        return _IN_QUOTES.sub(r"\1", text[1:-1])
     try:
         return float(text.rstrip("iu"))
     except ValueError:
-        return math.nan
-
-
-def _verdict(flag: str | None) -> tuple[Quality, Reason]:
-    if flag is None:
-        return Quality.GOOD, Reason.NONE
-    quality, _, reason = flag.strip('"').partition(":")
-    try:
-        return Quality(quality), Reason(reason)
-    except ValueError:
-        return Quality.SUSPECT, Reason.NONE
+        return text
