@@ -49,7 +49,7 @@ class Stand(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     @override
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name it has
+    def log_message(self, format: str, *args: object) -> None:
         return
 
 
