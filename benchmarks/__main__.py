@@ -4,6 +4,7 @@ cpu      the whole daemon over a bare aiomqtt receive loop: flat out, and paced 
 orders   from the publisher's time in the message to the order in the ticketing service
 memory   RSS with 2 000 points and 500 rules
 backtest readings a second of `rules backtest` on one core, with ten rules for each lift
+rules    cost of a reading by the number of points and by the span of a window, without broker, decoding and disk
 
 When named:
 public   what `rules suggest` finds in public measurements (--data), and at what cost
@@ -28,9 +29,10 @@ from benchmarks.pipeline import whole_pipeline
 from benchmarks.public import BUDGET, CURVE, MissingDataError, made, public
 from benchmarks.receiving import bare_loop
 from benchmarks.report import Pair, Results
+from benchmarks.rules import SIZES, stepped, windowed
 from benchmarks.work import FIELDS, Work
 
-PARTS = ("cpu", "orders", "memory", "backtest")
+PARTS = ("cpu", "orders", "memory", "backtest", "rules")
 #: Parts that `make bench` leaves out: they measure what rules find, not what the machine can do.
 WHEN_NAMED = ("public", "loop")
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -57,6 +59,11 @@ async def run(chosen: argparse.Namespace) -> Results:
         for n in range(1 if chosen.quick else chosen.pairs):
             _say(f"a history through the rules, run {n + 1}")
             results.played.append(backtest(10_000 // scale))
+    if "rules" in chosen.parts:
+        for n in range(1 if chosen.quick else chosen.pairs):
+            _say(f"readings through the rules, run {n + 1}")
+            results.stepped += [stepped(size, 200_000 // scale) for size in SIZES]
+        results.windowed = list(windowed(20_000 // scale))
     if "public" in chosen.parts:
         _say(f"public measurements in {chosen.data}")
         results.found = public(chosen.data, (BUDGET,) if chosen.quick else CURVE)

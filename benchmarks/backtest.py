@@ -22,7 +22,7 @@ from benchmarks.site import Site
 _POINTS = ("floor", "speed", "door", "mode", "safety_chain", "room_temp", "motor_temp", "vibration_pp", "rope_ratio")
 #: Ten rules for each lift: limits with holds and clearings, a ladder, windows of 5 and 10 min, a fall, states, all of
 #: two, exceptions. What the history says meets some of them now and then.
-_CONDITIONS: tuple[dict[str, Any], ...] = (
+CONDITIONS: tuple[dict[str, Any], ...] = (
     {"when": {"point": "room_temp", "above": "27.9 °C"}, "for": "20s", "clear": {"for": "30s"}},
     {"when": {"point": "motor_temp", "above": "90 °C"}, "for": "1min"},
     {"when": {"point": "rope_ratio", "below": "99 %"}, "for": "30min"},
@@ -68,11 +68,11 @@ def backtest(seconds: int, lifts: int = 20) -> Played:
         start_s, _, _ = _play(folder, short)
         cpu_s, peak_mb, found = _play(folder, whole)
         readings = seconds * lifts * len(_POINTS)
-        if found["bound"] != lifts * len(_CONDITIONS):
-            raise RuntimeError(f"{found['bound']} pairs of a rule and a lift, not {lifts * len(_CONDITIONS)}")
+        if found["bound"] != lifts * len(CONDITIONS):
+            raise RuntimeError(f"{found['bound']} pairs of a rule and a lift, not {lifts * len(CONDITIONS)}")
         if found["history"]["readings"] != readings or found["history"]["rejected"]:
             raise RuntimeError(f"{readings} readings were written, {found['history']['readings']} came in")
-        return Played(readings, len(_CONDITIONS), cpu_s, start_s, peak_mb, len(found["alarms"]))
+        return Played(readings, len(CONDITIONS), cpu_s, start_s, peak_mb, len(found["alarms"]))
 
 
 def _play(folder: Path, history: Path) -> tuple[float, float, dict[str, Any]]:
@@ -98,7 +98,7 @@ def _ten() -> dict[str, Any]:
             "cause": words,
             "consequence": words,
         }
-        for n, level in enumerate(_CONDITIONS)
+        for n, level in enumerate(CONDITIONS)
     ]
     return {"version": 1, "rules": rules}
 

@@ -13,6 +13,7 @@ from benchmarks.ordering import Ordered
 from benchmarks.pipeline import Processed
 from benchmarks.public import Scores
 from benchmarks.receiving import Received
+from benchmarks.rules import SPANS, Stepped, Windowed
 from benchmarks.water_loop import Made
 
 
@@ -41,6 +42,8 @@ class Results:
     #: What suggested rules find in public measurements, and in made-up ones.
     found: Scores | None = None
     made: Made | None = None
+    stepped: list[Stepped] = field(default_factory=list)
+    windowed: list[Windowed] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """One object."""
@@ -58,6 +61,8 @@ class Results:
             "backtest": [{**asdict(p), "readings_per_second": p.readings_per_second} for p in self.played],
             "public": self.found.as_json() if self.found else None,
             "loop": self.made.as_json() if self.made else None,
+            "rules": [asdict(one) for one in self.stepped],
+            "windows": [asdict(one) for one in self.windowed],
         }
 
     def as_text(self) -> str:
@@ -88,8 +93,25 @@ class Results:
             f"start; peak {p.peak_mb:.0f} MB)"
             for n, p in enumerate(self.played, 1)
         ]
-        rows.append("after every run the store held exactly the values that were sent")
+        rows += [
+            f"{one.points:>6} points, {one.rules:>6} rules: {one.engine_us:.2f} us a reading in the engine, "
+            f"{one.pipeline_us:.2f} us with journal and ledger, {one.evaluations:,.0f} rule evaluations/s"
+            for one in self.stepped
+        ]
+        rows += _windows(self.windowed)
+        if self.pairs:
+            rows.append("after every run the store held exactly the values that were sent")
         return "\n\n".join(["\n".join(rows), *scores])
+
+
+def _windows(windowed: Sequence[Windowed]) -> list[str]:
+    if not windowed:
+        return []
+    rows = [f"{'us a reading':<14}" + "".join(f"{span:>16}" for span in SPANS)]
+    for statistic in dict.fromkeys(one.statistic for one in windowed):
+        cells = [f"{one.us:.2f} ({one.kept})" for one in windowed if one.statistic == statistic]
+        rows.append(f"{statistic:<14}" + "".join(f"{cell:>16}" for cell in cells))
+    return rows
 
 
 _HEAD = (
