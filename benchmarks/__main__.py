@@ -55,15 +55,8 @@ async def run(chosen: argparse.Namespace) -> Results:
         _say("memory")
         points, rules = (200, 50) if chosen.quick else (2_000, 500)
         results.held = await resident(points, rules, Work(60_000 // scale, 1_000, shape="status"))
-    if "backtest" in chosen.parts:
-        for n in range(1 if chosen.quick else chosen.pairs):
-            _say(f"a history through the rules, run {n + 1}")
-            results.played.append(backtest(10_000 // scale))
-    if "rules" in chosen.parts:
-        for n in range(1 if chosen.quick else chosen.pairs):
-            _say(f"readings through the rules, run {n + 1}")
-            results.stepped += [stepped(size, 200_000 // scale) for size in SIZES]
-        results.windowed = list(windowed(20_000 // scale))
+    for n in range(1 if chosen.quick else chosen.pairs):
+        _repeated(results, chosen.parts, n + 1, scale)
     if "public" in chosen.parts:
         _say(f"public measurements in {chosen.data}")
         results.found = public(chosen.data, (BUDGET,) if chosen.quick else CURVE)
@@ -71,6 +64,17 @@ async def run(chosen: argparse.Namespace) -> Results:
         _say("made-up runs of a water loop")
         results.made = made(60 if scale == 1 else 3, 200 if scale == 1 else 5)
     return results
+
+
+def _repeated(results: Results, parts: Sequence[str], run: int, scale: int) -> None:
+    """What is done in one process, so many times."""
+    if "backtest" in parts:
+        _say(f"a history through the rules, run {run}")
+        results.played.append(backtest(10_000 // scale))
+    if "rules" in parts:
+        _say(f"readings through the rules, run {run}")
+        results.stepped += [stepped(size, 200_000 // scale) for size in SIZES]
+        results.windowed = list(windowed(20_000 // scale))
 
 
 def _works(shape: str, scale: int) -> dict[str, Work]:

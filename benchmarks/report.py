@@ -68,9 +68,9 @@ class Results:
     def as_text(self) -> str:
         """A table for people."""
         scores = [part.as_text() for part in (self.found, self.made) if part is not None]
-        if scores and not (self.pairs or self.ordered or self.held or self.played):
+        if scores and not (self.pairs or self.ordered or self.held or self.played or self.stepped):
             return "\n\n".join(scores)
-        rows = [self.machine, "", _HEAD, "-" * len(_HEAD)]
+        rows = [self.machine, ""] + ([_HEAD, "-" * len(_HEAD)] if self.pairs else [])
         for name, pairs in self.pairs.items():
             rows += [_row(name, n, pair) for n, pair in enumerate(pairs, 1)]
             middle, low, high = _spread(pairs)

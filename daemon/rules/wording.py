@@ -24,6 +24,7 @@ _LIMIT = re.compile(
 _HAPPENING = re.compile(
     r"(?P<kind>into|readings of|runs of) (?P<what>.+?)(?: shorter than (?P<less>\S+))?(?: of (?P<least>\S+) or longer)?"
 )
+_CHANGE = "变化"
 _OTHER = re.compile(r"(?:(?P<share>\S+ ?[%‰]) of )?(?P<point>[A-Za-z_]\w*)(?: plus (?P<plus>.+))?")
 
 
@@ -54,7 +55,8 @@ def _limit(match: re.Match[str]) -> str:
     if match["take"]:
         return f"{within(match['span'])}{statistic(match['take'])}{words}"
     if match["happening"]:
-        return f"{match['while']} 内{_happening(match['happening'])}的次数{words}"
+        what = _happening(match["happening"])
+        return f"{match['while']} 内{what}{'' if what == _CHANGE else ' '}的次数{words}"
     if match["per"]:
         least = f"，后者不少于 {match['least']}" if match["least"] else ""
         counts = match["counts"] or ""
@@ -72,7 +74,7 @@ def _ends(limit: str) -> str:
 def _happening(text: str) -> str:
     match = _HAPPENING.fullmatch(text)
     if match is None:
-        return "变化"
+        return _CHANGE
     what = _ends(match["what"])
     if bound := re.fullmatch(rf"({WORDS}) (.+)", match["what"]):
         what = f"{COMPARED[bound[1]]} {_ends(bound[2])}"

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from daemon.model import ConfigError
-from tests.rule_bench import Bench, Overrides
+from tests.rule_bench import Bench, Overrides, make_catalogue
 
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Bench:
     """A LoRaWAN pressure sensor: `p` speaks every 20 min."""
     bench = Bench(tmp_path)
+    bench.catalogue = make_catalogue(more=True)
     every = timedelta(minutes=20)
     points = tuple(replace(p, interval=every) if p.name == "p" else p for p in bench.catalogue.points)
     bench.catalogue = replace(bench.catalogue, points=points)
@@ -35,6 +36,12 @@ def fault(bench: Bench, levels: str, overrides: Overrides | None = None) -> str:
         ("[{level: I, when: {point: p, take: mean, over: 39min, below: 0.1 MPa}}]", "over"),
         ("[{level: I, when: {point: p, below: 80 %, of: median, over: 15min}}]", "over"),
         ("[{level: I, when: {point: p, falls: 0.08 MPa, within: 15min}}]", "within"),
+        ("[{level: I, when: {point: p, take: slope, over: 39min, below: 0 MPa/h}}]", "over"),
+        ("[{level: I, when: {point: p, count: {into: {above: 1 bar}}, over: 39min, above: 3}}]", "over"),
+        (
+            "[{level: I, when: {point: p, count: {runs: {above: 1 bar}, shorter: 39min}, over: 1d, above: 3}}]",
+            "shorter",
+        ),
         (
             "[{level: I, when: {point: n, below: 1}, clear: {when: {point: p, take: min, over: 5min, above: 1 Pa}}}]",
             "over",
@@ -57,6 +64,11 @@ def test_a_span_shorter_than_two_intervals_is_a_fault(slow: Bench, levels: str, 
     [
         "[{level: I, when: {point: p, below: 0.1 MPa}, for: 40min}]",
         "[{level: I, when: {point: p, below: 0.1 MPa}}]",
+        "[{level: I, when: {point: p, take: rate, below: -1 MPa/h}}]",
+        "[{level: I, when: {point: p, take: mean, last: 5, below: 1 bar}}]",
+        "[{level: I, when: {point: p, below: 0.1 MPa, times: 3, of_last: 10}}]",
+        "[{level: I, when: {point: p, count: {runs: {above: 1 bar}, shorter: 40min}, over: 1d, above: 3}}]",
+        "[{level: I, when: {point: mode, count: {runs: on, shorter: 1s}, over: 1s, above: 3}}]",
         "[{level: I, when: {point: p, take: mean, over: 40min, below: 0.1 MPa}}]",
         "[{level: I, when: {point: p, falls: 0.08 MPa, within: 40min}}]",
         "[{level: I, when: {point: free, above: 5 mm}, for: 1s}]",
