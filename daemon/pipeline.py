@@ -63,6 +63,9 @@ class Pipeline:
         #: The input in work: what died, if processing dies.
         self.current: Input | None = None
         self._snapshot_at: datetime | None = None
+        #: What is due next at the desks, kept at hand, for each input asks.
+        self._due: datetime | None = None
+        self._look_ahead()
 
     @property
     def engine(self) -> Engine:
@@ -82,11 +85,15 @@ class Pipeline:
             entry = Entry(seq, item)
             if seq in self.journal.aside:
                 self._alarms.report_aside(entry)
-            self._run_out(entry)
-            self._decide(entry, self._step(item))
+            due = self.known.engine.next_deadline()
+            if (due is not None and due <= item.at) or (self._due is not None and self._due <= item.at):
+                self._run_out(entry)
+            if transitions := self._step(item):
+                self._decide(entry, transitions)
             if (type(item) is not Observation and type(item) is not Tick) or self._alarms.unsettled:
                 for desk in self._desks:
                     desk.heed(entry)
+                self._look_ahead()
             if type(item) is Observation and self.known.engine.computed:
                 numbered[n] = (seq, self._with_computed(seq, item))
         self.current = None
@@ -108,6 +115,7 @@ class Pipeline:
         for transition in transitions:
             for desk in self._desks:
                 desk.decide(entry, transition)
+        self._look_ahead()
 
     def _run_out(self, entry: Entry) -> None:
         """What is due by now with the rules and at the desks, in the order of its moments, the rules first.
@@ -116,7 +124,7 @@ class Pipeline:
         """
         until = entry.item.at
         while True:
-            due, of_rules = self._next_at_desks(), self.engine.next_deadline()
+            due, of_rules = self._due, self.engine.next_deadline()
             if of_rules is not None and of_rules <= until and (due is None or of_rules <= due):
                 self._decide(entry, self.engine.catch_up(of_rules, until))
                 continue
@@ -126,18 +134,15 @@ class Pipeline:
                 its = desk.next_deadline()
                 if its is not None and its <= due:
                     desk.run_out(due, entry)
+            self._look_ahead()
 
-    def _next_at_desks(self) -> datetime | None:
-        due = None
-        for desk in self._desks:
-            its = desk.next_deadline()
-            if its is not None and (due is None or its < due):
-                due = its
-        return due
+    def _look_ahead(self) -> None:
+        dues = (desk.next_deadline() for desk in self._desks)
+        self._due = min((due for due in dues if due is not None), default=None)
 
     def next_deadline(self) -> datetime | None:
         """No Tick before this changes anything."""
-        dues = (self.engine.next_deadline(), self._next_at_desks())
+        dues = (self.engine.next_deadline(), self._due)
         return min((due for due in dues if due is not None), default=None)
 
     # --- rules -------------------------------------------------------------------------------------------
