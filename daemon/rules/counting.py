@@ -10,11 +10,12 @@ from daemon.model import Observed
 from daemon.rules.compiled import SLACK, Compiled, Scope, latest, met
 from daemon.rules.counting_limits import meant
 from daemon.rules.figures import number
-from daemon.rules.happenings import Changes, Edges, Happenings, Runs, Said, Sight, Verdicts
+from daemon.rules.happenings import Happenings
 from daemon.rules.limits import resolve
 from daemon.rules.points import PointState
 from daemon.rules.questions import Compare, StateIs
 from daemon.rules.risen import Risen, at_least_so_much
+from daemon.rules.sights import Changes, Edges, Runs, Said, Sight, Verdicts
 from daemon.rules.tallies import Count, Ratio
 from daemon.rules.vocabulary import COMPARATORS, Beyond, the_one
 from daemon.units import measure
