@@ -31,6 +31,8 @@ class Findings:
     ignored: tuple[str, ...] = ()
     #: Of the rules.
     titles: Mapping[str, Text] = field(default_factory=dict)
+    #: What the reader should know before believing it.
+    notes: tuple[Text, ...] = ()
     difference: Difference | None = None
     score: Score | None = None
 
@@ -57,6 +59,7 @@ def as_json(found: Findings) -> dict[str, Any]:
             "rejected": result.rejected,
             "rejections": [{"place": r.place, "reason": r.reason, "detail": r.detail} for r in result.rejections],
             "ignored": list(found.ignored),
+            "notes": [{"zh": note.zh, "en": note.en} for note in found.notes],
         },
         "alarms": [interval(i) for i in result.intervals],
         "orders": [_order(o) for o in result.orders],

@@ -16,7 +16,7 @@ from daemon.backtest.line_history import LineHistory
 from daemon.backtest.mapping import HistoryMap
 from daemon.backtest.parquet_history import ParquetHistory
 from daemon.backtest.sorting import Sorted
-from daemon.model import Catalogue, ConfigError, Input
+from daemon.model import Catalogue, ConfigError, Input, Text
 from daemon.sensors.judge import Judge
 
 _LINES = {".lp", ".line", ".influx"}
@@ -86,6 +86,19 @@ def open_history(place: str, catalogue: Catalogue, mapping: HistoryMap | None, *
         table = ParquetHistory if path.suffix in _PARQUET else CsvHistory
         found = table(path, catalogue, mapping, any_order=not in_order)
     return found if in_order else Sorted(found)
+
+
+def notes_on(histories: Iterable[History]) -> list[Text]:
+    """What is to be known of them."""
+    return [
+        Text(
+            f"{history.path}: 日志开头已被清理，最早的窗口和计时从未知开始，报警可能与当时不同",
+            f"{history.path}: the beginning of the journal is gone; windows and timers begin unknown, so alarms may "
+            "differ from those of the day",
+        )
+        for history in histories
+        if isinstance(history, JournalHistory) and not history.whole
+    ]
 
 
 def points_of(histories: Iterable[History]) -> frozenset[str] | None:

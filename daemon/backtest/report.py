@@ -200,6 +200,7 @@ def _orders(orders: Sequence[OrderMade], found: Findings, zone: ZoneInfo) -> Ite
 
 def _remarks(result: Result, found: Findings) -> Iterator[str]:
     lines = [f"规则出错 rule failed: {rule} · {asset}: {why}" for (rule, asset), why in result.faulted.items()]
+    lines += [f"{note.zh} / {note.en}" for note in found.notes]
     if result.rejected:
         lines.append(f"{result.rejected} 个读数被拒收 readings rejected, for instance:")
         lines += [f"{rejection.place}: {rejection.detail}" for rejection in result.rejections]

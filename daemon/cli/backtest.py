@@ -15,7 +15,7 @@ from daemon.backtest import site as sites
 from daemon.backtest.complaints import read_complaints
 from daemon.backtest.document import Findings, as_json, interval_table
 from daemon.backtest.figures import against, score
-from daemon.backtest.histories import History, open_history, points_of, together
+from daemon.backtest.histories import History, notes_on, open_history, points_of, together
 from daemon.backtest.journal_history import JournalHistory, Recording
 from daemon.backtest.mapping import HistoryMap
 from daemon.backtest.report import report
@@ -74,19 +74,27 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
         result,
         tuple(dict.fromkeys(name for one in histories for name in one.ignored)),
         {rule.id: rule.title for rule in ruleset.rules} if ruleset is not None else {},
+        tuple(notes_on(histories)),
         against(result, results[1]) if other else None,
         score(result, said, site.catalogue, span) if said is not None else None,
     )
     if intervals is not None:
-        intervals.write_text(interval_table(result.intervals, as_csv=intervals.suffix != ".json"), encoding="utf-8")
+        _write(intervals, interval_table(result.intervals, as_csv=intervals.suffix != ".json"))
     if page is not None:
-        page.write_text(report(found), encoding="utf-8")
+        _write(page, report(found))
     if output is Output.JSON:
         print_json(as_json(found))
     else:
         show(found)
     if result.faulted:
         raise typer.Exit(FAILED)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be written: {error.strerror}"]) from error
 
 
 def _rules(

@@ -33,6 +33,7 @@ def _lines(found: Findings, zone: ZoneInfo) -> Iterator[str]:
         f"{result.readings} readings 读数, {result.rejected} rejected 拒收"
     )
     yield from (f"    {rejection.place}: {rejection.detail}" for rejection in result.rejections[:_MOST_REJECTIONS])
+    yield from (f"    {note.zh} / {note.en}" for note in found.notes)
     if found.ignored:
         yield f"    不是测点 no points of the site: {', '.join(found.ignored[:_MOST_NAMES])}"
     yield from _alarms(result, zone)

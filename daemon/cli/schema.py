@@ -8,6 +8,7 @@ import orjson
 from pydantic import BaseModel
 
 from daemon.assets import Assets
+from daemon.backtest.mapping import HistoryMap
 from daemon.backtest.rule_test_file import TestFile
 from daemon.rules.rule import RuleFile
 from daemon.sensors.codes import CodeFile
@@ -23,6 +24,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "rules": RuleFile,
     "rule-tests": TestFile,
     "sla": Sla,
+    "history-map": HistoryMap,
 }
 
 

@@ -12,7 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from daemon.cli.rules import app
-from daemon.model import ConfigError
+from daemon.model import ConfigError, OrderStatus, TicketUpdate
+from daemon.store.db import connect
+from tests.spine import RULES as SPINE_RULES
+from tests.spine import at as spine_at
+from tests.spine import pipeline, process, ruleset, said, tick
 
 RULES = """
 version: 1
@@ -149,3 +153,64 @@ def test_what_is_wrong_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch, ar
 
     assert isinstance(done.exception, ConfigError)
     assert told in str(done.exception)
+
+
+def live(folder: Path) -> Path:
+    """The state file of a gateway whose lift was hot, and whose order was accepted; rules of tests/spine.py."""
+    state = folder / "state"
+    state.mkdir()
+    rules = ruleset(folder)
+    spine = pipeline(rules, state / "state.db")
+    process(spine, [said(10.0 * n, "lift-1", room_temp=50.0 if n < 5 else 20.0) for n in range(10)])
+    key = f"site|lift-1|hot|{spine.ledger.id}|1"
+    process(spine, [TicketUpdate(spine_at(95), key, OrderStatus.ACCEPTED, "wang"), tick(100)])
+    spine.db.close()
+    return state
+
+
+def test_a_journal_needs_nothing_else(tmp_path: Path) -> None:
+    """Site and rules are in it; the key of the order is that of the day, and the file is not touched."""
+    state = live(tmp_path)
+    before = (state / "state.db").read_bytes()
+    done = CliRunner().invoke(app, ["backtest", "--history", str(state), "-o", "json"])
+
+    found = orjson.loads(done.stdout)
+    assert (found["site"], found["history"]["notes"]) == ("site", [])
+    assert [order["key"].split("|")[:3] for order in found["orders"]] == [["site", "lift-1", "hot"]]
+    assert found["orders"][0]["key"].split("|")[3] != "backtest"
+    assert (state / "state.db").read_bytes() == before
+
+
+def test_a_journal_is_played_under_other_rules(tmp_path: Path) -> None:
+    """Those of the day are what it is compared with; orders are nobody's then."""
+    state = live(tmp_path)
+    other = tmp_path / "other.yaml"
+    other.write_text(SPINE_RULES.replace("45 °C", "60 °C"), encoding="utf-8")
+    named = ["backtest", "--history", str(state), "--rules", str(other), "--against", str(tmp_path / "rules.yaml")]
+    done = CliRunner().invoke(app, [*named, "-o", "json"])
+
+    found = orjson.loads(done.stdout)
+    assert found["alarms"] == []
+    assert [alarm["order"] for alarm in found["against"]["removed"]] == ["site|lift-1|hot|backtest|1"]
+
+
+def test_a_journal_without_its_beginning_says_so(tmp_path: Path) -> None:
+    """What stood before the oldest row that is left can only be guessed."""
+    state = live(tmp_path)
+    db = connect(state / "state.db")
+    db.execute("DELETE FROM journal WHERE seq < 4")
+    db.close()
+    done = CliRunner().invoke(app, ["backtest", "--history", str(state), "-o", "json"])
+
+    found = orjson.loads(done.stdout)
+    assert "beginning of the journal is gone" in found["history"]["notes"][0]["en"]
+    assert [alarm["rule"] for alarm in found["alarms"]] == ["hot"]
+
+
+def test_a_page_is_written(bench: Bench) -> None:
+    """Where it cannot be, that is said."""
+    bench.run("--html", bench.path("r.html"))
+
+    assert "规则回测" in Path(bench.path("r.html")).read_text(encoding="utf-8")
+    done = bench.run("--html", bench.path("none/r.html"))
+    assert isinstance(done.exception, ConfigError)
