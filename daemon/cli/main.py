@@ -104,8 +104,9 @@ def check(config: ConfigOption = DEFAULT_CONFIG, output: OutputOption = Output.T
         )
         for lint in found.lints:
             print_line(lint)
+        if found.lints:
+            err.print(f"{len(found.lints)} 处可疑 suspicious", highlight=False)
     if found.lints:
-        err.print(f"{len(found.lints)} 处可疑 suspicious", highlight=False)
         raise typer.Exit(LINT)
 
 
