@@ -62,7 +62,7 @@ def test_it_can_be_said_and_survives_a_restart(bench: Bench, rule: str) -> None:
     assert [binding.rule.id for binding in bench.ruleset(text).bindings()] == [rule]
 
     for n in range(30):
-        numbers = {name: n % 3 / 10 for name in _GAUGES} | {name: float(n) for name in _COUNTERS}
+        numbers = dict.fromkeys(_GAUGES, n % 3 / 10) | {name: float(n) for name in _COUNTERS}
         bench.hear(n, **numbers, **dict.fromkeys(_STATES, "open" if n % 2 else "closed"))
     saved = bench.engine.snapshot()
     bench.engine.restore(saved)
