@@ -40,7 +40,7 @@ class Spread:
     centre: float
     #: Standard deviation of one window's mean.
     scatter: float
-    #: How far the mean of the second half of the span lies from that of the first.
+    #: How far the mean of the second half of the span lies from that of the first, beyond what chance explains.
     drift: float
 
 
@@ -110,7 +110,8 @@ def spread(means: Sequence[float], between: Sequence[float], window_ms: int) -> 
     independent = n * (1 - r) / (1 + r)
     scatter = math.sqrt(variance / max(0.3, 1 - 1 / independent))  # correlated means underrate their own scatter
     free = 4 / 3 * (n - 1) * (1 - r * r) / (1 + r * r)
-    drift = abs(fmean(means[n // 2 :]) - fmean(means[: n // 2]))
+    apart = fmean(means[n // 2 :]) - fmean(means[: n // 2])
+    drift = math.sqrt(max(0.0, apart**2 - 4 * variance / n))  # less what uncorrelated means would show
     return Spread(window_ms, n, independent, free, r, centre, scatter, drift)
 
 
