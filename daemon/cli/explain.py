@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,11 +51,11 @@ def explain(
         raise ConfigError([f"{file}: there is no state file; name one with --state"])
     if (alarm is None) == (asset is None):
         raise ConfigError(["name an alarm by its number, or an asset with --asset"])
-    if alarm is not None:
-        found = _alarm(file, alarm)
-    else:
-        assert asset is not None  # noqa: S101  one of the two is there
-        found = _asset(file, asset, rule, at)
+    try:
+        found = _alarm(file, alarm) if alarm is not None else _asset(file, asset or "", rule, at)
+    except sqlite3.Error as error:
+        what = "no state file of this version, or it may not be read; become a member of the group precomplaint"
+        raise ConfigError([f"{file}: {error}: {what}"]) from error
     if output is Output.JSON:
         print_json(found)
         return

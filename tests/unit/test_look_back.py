@@ -144,6 +144,17 @@ def test_what_cannot_be_looked_at_is_said(gateway: Gateway) -> None:
         look_back(gateway.file, "lift-9", at(1))
 
 
+def test_what_is_no_state_file_is_said(tmp_path: Path) -> None:
+    """One message with the file in it, and not a stack."""
+    file = tmp_path / FILE
+    file.write_text("nothing of the kind", encoding="utf-8")
+
+    done = CliRunner().invoke(app, ["rules", "explain", "1", "--state", str(file)])
+
+    assert isinstance(done.exception, ConfigError)
+    assert str(file) in str(done.exception)
+
+
 class TestCommand:
     def run(self, *arguments: str) -> str:
         done = CliRunner().invoke(app, ["rules", "explain", *arguments])

@@ -115,6 +115,8 @@ async def test_an_alarm_is_handled_from_the_terminal(gateway: Gateway, peers: Pe
         shelved = await gateway.command("alarms", "shelve", str(no), "--for", "4h", "--reason", "fan ordered")
         mutes = await gateway.command("alarms", "shelved")
         shown = await gateway.command("alarms", "show", str(no))
+        explained = await gateway.command("rules", "explain", str(no))
+        stands = await gateway.command("rules", "explain", "--asset", "lift-1", "--rule", "hot")
         unshelved = await gateway.command("alarms", "unshelve", str(no))
         begun = await gateway.command("alarms", "maintenance", "begin", "lift-1", "--for", "2h", "--reason", "yearly")
         ended = await gateway.command("alarms", "maintenance", "end", "lift-1")
@@ -124,13 +126,16 @@ async def test_an_alarm_is_handled_from_the_terminal(gateway: Gateway, peers: Pe
         nameless = await gateway.command("alarms", "shelve", "--for", "1h", "--reason", "x")
 
     assert [row["no"] for row in listed["alarms"] if row["rule"] == "hot"] == [no]
-    done = (acked, shelved, mutes, shown, unshelved, begun, ended, figures)
+    done = (acked, shelved, mutes, shown, explained, stands, unshelved, begun, ended, figures)
     assert [one.err for one in done if one.status] == []
     assert "已搁置" in shelved.out
     assert "fan ordered" in mutes.out
     assert "wang: acknowledge" in shown.out
     assert "room_temp = 50.0 °C, above 45 °C" in shown.out
     assert "报警 alarms" in figures.out
+    assert "the condition is met: lift-1.room_temp = 50 °C, above 45 °C" in explained.out
+    assert "✓ lift-1.room_temp = 50 °C, above 45 °C" in stands.out
+    assert "shelved until" in stands.out
     assert (refused.status, too_long.status, nameless.status) == (1, 1, 2)
     assert "there is no alarm '999'" in refused.err
     assert "9d is too long: at most 7d" in too_long.err
