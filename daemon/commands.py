@@ -70,6 +70,7 @@ class Commands:
             "readings": {"received": self.intake.received, "rejected": self.intake.rejected},
             "influx": self.forwarder.status()._asdict(),
             "alarms": counted["alarms"],
+            "dispositions": counted["dispositions"],
             "orders": counted["orders"],
             "outbox": deliveries._asdict(),
             "rules": {

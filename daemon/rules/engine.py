@@ -15,18 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec
 
-from daemon.model import (
-    EPOCH,
-    Alarm,
-    Cause,
-    Input,
-    Level,
-    Observation,
-    Reading,
-    Transition,
-    from_ms,
-    to_ms,
-)
+from daemon.model import EPOCH, Alarm, Cause, Input, Level, Observation, Reading, Transition, from_ms, to_ms
 from daemon.rules.adoption import adopt
 from daemon.rules.alarm import Watch
 from daemon.rules.binding import fingerprint, make_watch

@@ -275,8 +275,9 @@ def stretches(db: sqlite3.Connection) -> Iterator[Stretch]:
 
 
 def counts(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
-    """Alarms by state and orders by status."""
+    """Alarms by state, open ones by disposition, orders by status."""
     return {
         "alarms": dict(db.execute(_SQL["count_alarms"]).fetchall()),
+        "dispositions": dict(db.execute(_SQL["count_dispositions"]).fetchall()),
         "orders": dict(db.execute(_SQL["count_orders"]).fetchall()),
     }

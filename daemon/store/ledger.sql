@@ -98,3 +98,7 @@ SELECT level FROM work_order WHERE key = ?
 SELECT no, rule, asset, state, level, data, disposition, active_at, cleared_at, order_key, acknowledged_by,
   parent, held_until
 FROM alarm WHERE rule = ?1 AND asset = ?2 AND active_at <= ?3 AND (cleared_at IS NULL OR cleared_at > ?3)
+
+-- name: count_dispositions
+-- What became of the alarms that are open.
+SELECT disposition, count(*) FROM alarm WHERE state != 'cleared' GROUP BY disposition

@@ -83,6 +83,7 @@ async def test_status_tells_a_person_and_a_script(gateway: Gateway, peers: Peers
         assert found["orders"] == {"sent": 1}
         assert (found["outbox"]["pending"], found["outbox"]["parked"], found["outbox"]["delivered"]) == (0, 0, 1)
         assert found["alarms"] == {"active": 1}
+        assert found["dispositions"] == {"own_order": 1}
         lines = dict(line.split(None, 1) for line in text.out.splitlines() if len(line.split()) > 1)
         assert lines["outbox.delivered"].strip() == "1"
 
