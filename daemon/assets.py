@@ -66,7 +66,7 @@ class SiteSpec(Strict):
     def _known(cls, zone: str) -> str:
         try:
             ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{zone!r} is no IANA time zone; write one such as Asia/Shanghai") from error
         return zone
 

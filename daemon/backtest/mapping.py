@@ -46,7 +46,7 @@ class TimeSpec(Strict):
     def _known(cls, zone: str | None) -> str | None:
         try:
             ZoneInfo(zone or "UTC")
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{zone!r} is no IANA time zone; write one such as Asia/Shanghai") from error
         return zone
 

@@ -150,7 +150,8 @@ class MqttPart(Strict):
     @classmethod
     def _sparkplug(cls, given: Any) -> Any:  # noqa: ANN401  whatever YAML holds
         """Sparkplug lays down topics, presence and time itself."""
-        if not isinstance(given, Mapping) or given.get("sparkplug") not in SPARKPLUG_TOPICS:
+        kind = given.get("sparkplug") if isinstance(given, Mapping) else None
+        if not isinstance(kind, str) or kind not in SPARKPLUG_TOPICS:
             return given
         others = sorted(set(given) - {"sparkplug"})
         if others:

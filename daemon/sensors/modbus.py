@@ -19,6 +19,7 @@ import structlog
 from daemon.clock import Clock
 from daemon.model import ConfigError, Emit, Observation, SourceDown
 from daemon.sensors.blocks import Block, plan
+from daemon.sensors.hand_over import HandOver
 from daemon.sensors.judge import compile_judge
 from daemon.sensors.modbus_config import ModbusConfig, ModbusSerial, ModbusTcp
 from daemon.sensors.modbus_link import Link, NoAnswer, Refused
@@ -39,9 +40,6 @@ _REFUSALS = counter("modbus_refusals", "Polls ended by an exception code", "bus"
 _OVERRUNS = counter("modbus_overruns", "Slots that went by while the bus was busy", "bus")
 _UNITS_DOWN = gauge("modbus_units_down", "Units that do not answer", "bus")
 
-#: Observations that may wait for their commit before the bus is left alone: minutes of a usual bus.
-_MOST_WAITING = 256
-
 
 class ModbusBus:
     """A source that polls every device bound to one Modbus TCP server, or to one serial line.
@@ -60,7 +58,9 @@ class ModbusBus:
         self._down: set[int] = set()
         self._budget = Budget()
         self._was_lost = False
-        _UNITS_DOWN.labels(name).set(0)
+        self._received, self._polls = RECEIVED.labels(name), _POLLS.labels(name)
+        self._units_down = _UNITS_DOWN.labels(name)
+        self._units_down.set(0)
 
     @property
     def name(self) -> str:
@@ -76,7 +76,7 @@ class ModbusBus:
         """
         try:
             async with asyncio.TaskGroup() as emits:
-                down = await self._poll_until_down(emits, emit)
+                down = await self._poll_until_down(HandOver(emits, emit, self._name, self._note_committed))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
@@ -85,33 +85,36 @@ class ModbusBus:
         self._was_lost = True
         raise down
 
-    async def _poll_until_down(self, emits: asyncio.TaskGroup, emit: Emit) -> SourceDown:
-        """Each observation is emitted by a task of its own, in order: a commit under way does not hold up the bus."""
-        room = asyncio.Semaphore(_MOST_WAITING)
-
-        async def hand_over(observation: Observation, *, urgent: bool) -> None:
-            try:
-                await emit([observation], urgent=urgent)
-            finally:
-                room.release()
-            RECEIVED.labels(self._name).inc()
-            for rejection in observation.rejections:
-                REJECTED.labels(self._name, rejection.reason).inc()
-
+    async def _poll_until_down(self, out: HandOver) -> SourceDown:
         begun = False
         try:
             await self._begin()
             begun = True
             while True:
-                unit = await self._next_due()
+                unit, due = self._first_due()
+                now = self._clock.now()
+                # Nothing read waits for a unit that is not due, nor for one that may not answer.
+                if due > now or unit.breaker.failures or out.is_due(now):
+                    await out.flush()
+                if due > now:
+                    await self._clock.sleep((due - now).total_seconds())
+                    continue
+                self._serve(unit, now)
                 observation = await self._poll(unit)
                 if observation.readings or observation.rejections:
-                    await room.acquire()
-                    urgent = unit.is_urgent(observation)
-                    emits.create_task(hand_over(observation, urgent=urgent), name=f"{self._name}: emit")
+                    out.add(observation)
+                    if unit.is_urgent(observation):
+                        await out.flush(urgent=True)
         except SourceDown as down:
             down.was_up = begun
+            await out.flush()
             return down
+
+    def _note_committed(self, observations: Sequence[Observation]) -> None:
+        self._received.inc(len(observations))
+        for observation in observations:
+            for rejection in observation.rejections:
+                REJECTED.labels(self._name, rejection.reason).inc()
 
     async def _begin(self) -> None:
         await self._link.connect()
@@ -125,20 +128,27 @@ class ModbusBus:
             unit.slots.start(now)
             unit.breaker.try_again()
 
-    async def _next_due(self) -> Unit:
-        """Wait for the slot that is due first: among several, units that answer have the turn before those in doubt."""
-        while True:
-            turn = min(((self._due(unit), unit.breaker.failures, unit.due()), n) for n, unit in enumerate(self._units))
-            (due, _, _), n = turn
-            unit = self._units[n]
-            now = self._clock.now()
-            wait = (due - now).total_seconds()
-            if wait <= 0:
-                missed = unit.slots.serve(now)
-                if not unit.breaker.is_open:  # the slots of a unit that is down were left out on purpose
-                    _OVERRUNS.labels(self._name).inc(missed)
-                return unit
-            await self._clock.sleep(wait)
+    def _serve(self, unit: Unit, now: datetime) -> None:
+        """Take the unit's slot; those that went by meanwhile are counted."""
+        missed = unit.slots.serve(now)
+        if missed and not unit.breaker.is_open:  # the slots of a unit that is down were left out on purpose
+            _OVERRUNS.labels(self._name).inc(missed)
+
+    def _first_due(self) -> tuple[Unit, datetime]:
+        """The unit whose slot is due first, and when: among several, those that answer before those in doubt.
+
+        Written out, because it is done for every unit before each poll.
+        """
+        first, soonest = self._units[0], self._due(self._units[0])
+        for unit in self._units:
+            failures = unit.breaker.failures
+            due = self._due(unit) if failures else unit.slots.due()
+            if due > soonest:
+                continue
+            doubt = first.breaker.failures
+            if due < soonest or failures < doubt or (failures == doubt and failures and unit.due() < first.due()):
+                first, soonest = unit, due
+        return first, soonest
 
     def _due(self, unit: Unit) -> datetime:
         """When a unit is to be polled; of those that are down, only as many as the others can bear."""
@@ -149,7 +159,7 @@ class ModbusBus:
         async def ask(block: Block[Field]) -> Sequence[int]:
             return await self._ask(unit, block)
 
-        _POLLS.labels(self._name).inc()
+        self._polls.inc()
         begun, was_down = self._clock.now(), unit.breaker.is_open
         observation, failure = await unit.poll(ask, self._clock)
         if failure is not None:
@@ -159,8 +169,8 @@ class ModbusBus:
         elif unit.breaker.answered():
             self._down.discard(unit.number)
             self._budget.refill()
+            self._units_down.set(len(self._down))
             log.info("unit_back", source=self._name, unit=unit.number, device=unit.device)
-        _UNITS_DOWN.labels(self._name).set(len(self._down))
         return observation
 
     def _count(self, unit: Unit, failure: NoAnswer | Refused) -> None:
@@ -169,6 +179,7 @@ class ModbusBus:
         if not unit.breaker.failed(self._clock.now()):
             return
         self._down.add(unit.number)
+        self._units_down.set(len(self._down))
         log.warning(
             "unit_lost",
             source=self._name,

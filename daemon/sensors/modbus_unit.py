@@ -9,12 +9,14 @@ from datetime import datetime
 import structlog
 
 from daemon.clock import Clock
-from daemon.model import EPOCH, Observation, Point, PointKind, Rejection, Value
+from daemon.model import EPOCH, Observation, Point, PointKind, Reading, Rejection, Value
 from daemon.sensors.blocks import Block, halves
 from daemon.sensors.judge import Judge
 from daemon.sensors.modbus_link import NoAnswer, Refused
 from daemon.sensors.polling import Breaker, Slots
-from daemon.sensors.register_points import Companion, RegisterPoint, decode_blocks, illegal
+from daemon.sensors.register_blocks import BlockDecoder
+from daemon.sensors.register_points import Companion, RegisterPoint, illegal
+from daemon.sensors.registers import Table
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +53,8 @@ class Unit:
     urgent: dict[str, Value | None]
     #: Looks at the readings together, and at those before them.
     judge: Judge | None = None
+    #: By table and first register.
+    _decoders: dict[Table, dict[int, BlockDecoder]] = field(default_factory=dict)
 
     def due(self) -> datetime:
         """When it is to be polled next."""
@@ -111,14 +115,29 @@ class Unit:
         return [illegal(point, str(refused)) for point, refused in got.refused]
 
     def _decode(self, got: _Gathered, rejections: list[Rejection]) -> Observation:
-        answered = [(block.fields, block.start, words) for block, words in got.words]
-        readings, more = decode_blocks(answered, got.at)
+        answered = [(self._decoder(block), words) for block, words in got.words]
+        told: dict[tuple[Table, int], int] = {}
+        for decoder, words in answered:
+            decoder.tell(words, told)
+        readings: list[Reading] = []
+        for decoder, words in answered:
+            decoder.decode(words, got.at, told, readings, rejections)
         if self.judge is not None:
             readings = self.judge(readings)
-        return Observation(got.at, self.device, tuple(readings), (*rejections, *more))
+        return Observation(got.at, self.device, tuple(readings), tuple(rejections))
+
+    def _decoder(self, block: Block[Field]) -> BlockDecoder:
+        """Made when a block is first answered."""
+        known = self._decoders.get(block.table, {}).get(block.start)
+        if known is None or known.block is not block:
+            known = BlockDecoder(block)
+            self._decoders.setdefault(block.table, {})[block.start] = known
+        return known
 
     def is_urgent(self, observation: Observation) -> bool:
         """Whether an urgent point says something else than in the last observation."""
+        if not self.urgent:
+            return False
         changed = False
         for reading in observation.readings:
             if reading.point in self.urgent and self.urgent[reading.point] != reading.value:

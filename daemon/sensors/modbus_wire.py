@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import ssl
+import struct
 import termios
 from collections.abc import Callable
 
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusIOException
+from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 from pymodbus.transport import CommParams, CommType
+from typing_extensions import override
 
 from daemon.model import SourceDown
 from daemon.sensors.modbus_config import ModbusConfig, ModbusSerial, ModbusTcp
@@ -38,6 +42,27 @@ class _TlsClient(AsyncModbusTcpClient):
         super().__init__("", framer=FramerType.SOCKET, retries=0, trace_packet=trace)
 
 
+class _Holding(ReadHoldingRegistersResponse):
+    """The library's answer, taken apart by one call instead of one a register: half of what a read costs."""
+
+    @override
+    def decode(self, data: bytes) -> None:
+        """Take the words out; the first byte tells how many bytes they are."""
+        count = data[0]
+        if count >= len(data):
+            raise ModbusIOException(f"{count} bytes are announced, {len(data) - 1} have come")
+        self.registers = list(struct.unpack_from(f">{count // 2}H", data, 1))
+
+    @override
+    def __str__(self) -> str:
+        """Made for each answer, whether the library logs or not."""
+        return f"{type(self).__name__} of {len(self.registers)} registers"
+
+
+class _Input(_Holding):
+    function_code = 4
+
+
 async def connect(config: ModbusConfig, trace: Trace) -> Client:
     """A connected client, which neither connects again by itself nor asks twice.
 
@@ -46,6 +71,8 @@ async def connect(config: ModbusConfig, trace: Trace) -> Client:
         ConfigError: a certificate cannot be read.
     """
     client = _client(config, trace)
+    client.register(_Holding)
+    client.register(_Input)
     causes: list[Exception] = []
     create = client.ctx.call_create
 

@@ -38,7 +38,6 @@ class RegisterPoint:
 
     __slots__ = (
         "_convert",
-        "_field",
         "_labels",
         "_read",
         "_refused",
@@ -46,6 +45,7 @@ class RegisterPoint:
         "_sentinels",
         "_single",
         "address",
+        "field",
         "place",
         "point",
         "table",
@@ -59,7 +59,7 @@ class RegisterPoint:
         self.words = field.words
         self.point = point
         self.place = place
-        self._field = field
+        self.field = field
         self._read = compile_reader(field) if field.numeric else None
         self._scale = compile_scaling(field)
         self._single = field.type == "f32"
@@ -71,9 +71,30 @@ class RegisterPoint:
         #: What was rejected last, so that a device that keeps saying it is rejected once.
         self._refused: object = None
 
+    @property
+    def is_plain_number(self) -> bool:
+        """Whether its value is nothing but the raw number times a factor, and more."""
+        field = self.field
+        special = field.decimals is not None or field.unit_code is not None or field.bit is not None
+        special |= field.bits is not None or bool(field.sentinels) or not field.numeric
+        return self._labels is None and not special
+
+    @property
+    def is_plain_label(self) -> bool:
+        """Whether its value is the label of some bits, and nothing else."""
+        return bool(self._labels) and not self.field.sentinels
+
+    @property
+    def bits(self) -> tuple[int, int]:
+        """How far to shift the raw number down, and the mask of what is left; -1 leaves everything."""
+        field = self.field
+        if field.bit is not None:
+            return field.bit, 1
+        return (0, -1) if field.bits is None else (field.bits[0], (1 << (field.bits[1] - field.bits[0] + 1)) - 1)
+
     def companions(self) -> list[Companion]:
         """The registers without which the value cannot be told."""
-        field = self._field
+        field = self.field
         addresses = [field.decimals, field.unit_code.address if field.unit_code is not None else None]
         return [Companion(self.point, self.table, address, self.place) for address in addresses if address is not None]
 
@@ -89,7 +110,7 @@ class RegisterPoint:
         if self._labels is not None:
             return self._label(raw, words[first : first + self.words], at)
         value = self._scale(raw)
-        if self._field.decimals is not None or self._convert:
+        if self.field.decimals is not None or self._convert:
             finished = self._finished(value, told)
             if not isinstance(finished, float):
                 return finished
@@ -102,7 +123,7 @@ class RegisterPoint:
 
     def _finished(self, value: float, told: Told) -> float | Rejection | None:
         """The value with its point in place and in the point's unit, as the companions say."""
-        field = self._field
+        field = self.field
         if field.decimals is not None:
             decimals = told.get((self.table, field.decimals))
             if decimals is None:  # it is refused, or its block was not answered: without it there is no value
@@ -123,7 +144,7 @@ class RegisterPoint:
         return value
 
     def _string(self, words: Sequence[int], at: datetime) -> Reading | Rejection | None:
-        text = read_string(self._field, words)
+        text = read_string(self.field, words)
         if text is None:
             return self._rejected(Reason.UNPARSABLE, tuple(words), "no printable ASCII characters", words)
         self._refused = None

@@ -70,14 +70,22 @@ def compile_conversion(unit: str, to: str) -> Callable[[Raw], float]:
 
 
 def linear(scale: float, offset: float) -> Callable[[Raw], float]:
-    """`scale` times a number and `offset` more.
+    """`scale` times a number and `offset` more, by the terms of `line`."""
+    factor, divisor, more = line(scale, offset)
+    if divisor != 1:
+        return lambda raw: raw / divisor + more
+    return lambda raw: raw * factor + more
+
+
+def line(scale: float, offset: float) -> tuple[float, int, float]:
+    """Factor, divisor and summand: a value is raw * factor / divisor + summand, and one of the first two is 1.
 
     A factor such as 0.1 has no exact binary form, so that 3 x 0.1 is not 0.3; 3 / 10 is. Such factors divide.
     """
     divisor = round(1 / scale) if 1e-18 < abs(scale) < 1 else 0
     if divisor and math.isclose(divisor * scale, 1.0, rel_tol=1e-12):
-        return lambda raw: raw / divisor + offset
-    return lambda raw: raw * scale + offset
+        return 1, divisor, offset
+    return scale, 1, offset
 
 
 def _of_width(field: RegisterField) -> Reader:
