@@ -20,6 +20,7 @@ from daemon.documents import format_span, parse_span
 from daemon.model import Alarm, AlarmState, Command, Emit, Level
 from daemon.store import history, kpi, ledger, mutes
 from daemon.store.db import reader
+from daemon.workorders import instrument
 
 _MOST_LISTED = 1000
 _LONGEST_KPI = timedelta(days=400)
@@ -130,9 +131,8 @@ class AlarmCommands:
         user, reason = _who(arguments)
         until = self._until(arguments, muting.LONGEST_SHELF)
         rule, asset, level = self._shelf(arguments)
-        spec = self.known.rules.get(rule)
-        if spec is not None and spec.never_suppress:
-            raise ValueError(f"{rule} is never suppressed: it is about safety; mend its cause, or change the rule")
+        if self.known.never_suppressed(rule) or rule == instrument.STORM:
+            raise ValueError(f"{rule} is never suppressed: mend its cause, or change the rule")
         await self._do(muting.SHELVE, muting.shelf_target(rule, asset, level), user, reason, until)
         return {"shelved": rule, "asset": asset, "level": level.name, "until": until.isoformat()}
 

@@ -36,8 +36,7 @@ class Bearing:
 
     def ordinary(self, rule: str) -> bool:
         """Whether an order of that rule counts towards a storm, and may be folded, capped or shelved."""
-        spec = self._known.rules.get(rule)
-        return rule not in instrument.GATEWAY if spec is None else not spec.never_suppress
+        return not self._known.never_suppressed(rule)
 
     def on(self, transition: Transition, alarm: Alarm | None, moment: datetime) -> Circumstances:
         """The circumstances in which it is decided, at `moment`, which order an alarm belongs to."""

@@ -55,6 +55,11 @@ class KnownRules:
         """The rule that an alarm is about: `<rule>!faulted` is about the same things as `<rule>`."""
         return self.rules.get(alarm_rule.partition("!")[0])
 
+    def never_suppressed(self, alarm_rule: str) -> bool:
+        """Whether nothing holds back its orders: what is about safety, or about the gateway itself."""
+        spec = self.rules.get(alarm_rule)
+        return alarm_rule in instrument.GATEWAY if spec is None else spec.never_suppress
+
     def subject(self, alarm_rule: str, subject: str) -> Subject | None:
         """What an alarm of that rule is about."""
         spec = self.rule(alarm_rule)

@@ -11,6 +11,7 @@ from daemon.desks.known_rules import KnownRules
 from daemon.model import Alarm, Command, Disposition, Level
 from daemon.store.ledger import Ledger
 from daemon.store.mutes import Mute, MuteKind, Mutes
+from daemon.workorders import instrument
 
 #: A shelf is for a shift or a long weekend; what lasts longer is a change of the rule.
 LONGEST_SHELF = timedelta(days=7)
@@ -59,10 +60,9 @@ class Muting:
 
     def _shelve(self, wish: Command) -> str:
         rule, level, asset = (*wish.target.split("|", 2), "", "")[:3]
-        spec = self._known.rules.get(rule)
         if level not in Level.__members__ or not asset:
             return "no such alarm"
-        if spec is not None and spec.never_suppress:
+        if self._known.never_suppressed(rule) or rule == instrument.STORM:
             return "this rule is never suppressed"
         if (refused := _too_long(wish, LONGEST_SHELF)) or wish.until is None:
             return refused

@@ -82,6 +82,7 @@ CREATE UNIQUE INDEX one_open_alarm ON alarm (rule, asset) WHERE state != 'cleare
 CREATE INDEX alarm_by_rule ON alarm (rule, asset, active_at);
 CREATE INDEX alarm_by_decision ON alarm (decided_at);
 CREATE INDEX alarm_by_end ON alarm (cleared_at);
+CREATE INDEX alarm_by_parent ON alarm (parent) WHERE parent IS NOT NULL;
 
 -- Children that have not been written on their parent's order yet.
 CREATE TABLE unwritten (
