@@ -125,7 +125,7 @@ class Numbering:
         if shape is Shape.NINE:
             payload = _NINE % (stamp, floor, speed, *chain, *warmth)
         else:
-            payload = _STATUS % (stamp, floor, moves, speed, *chain, *warmth, n % 60 / 10, n)
+            payload = _STATUS % (stamp, floor, moves, speed, *chain, *warmth, n % 40 / 10, n)
         return Message(n, lift, shape, stamp, f"lifts/{lift}/status", payload)
 
 

@@ -33,8 +33,8 @@ def fingerprint(binding: Binding) -> tuple[Any, ...]:
     for condition in _conditions(binding):
         for leaf, _ in leaves(condition):
             for name in asked(leaf):
-                point = binding.points[name]
-                parts.append((point, stands_on(point, binding.known) if point.formula else None))
+                point = binding.points.get(name)  # of an `unless` some may be missing
+                parts.append((point, stands_on(point, binding.known) if point and point.formula else None))
             if isinstance(leaf, Stale) and leaf.point is None:
                 parts.append((binding.devices, tuple(binding.points.values())))
             elif isinstance(leaf, TimeIs):
@@ -132,6 +132,9 @@ class _AssetScope:
             return derived.point
         device = self._site.declare_device(self._devices[decl.device], self._at)
         return self._site.declare_point(decl, device, self._at, strict=strict)
+
+    def has(self, name: str) -> bool:
+        return name in self._binding.points
 
     def sources(self) -> Iterable[tuple[PointState | DeviceState, timedelta]]:
         for decl in self._binding.devices:

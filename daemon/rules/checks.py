@@ -112,8 +112,12 @@ def _questions(rule: RuleSpec, at: Location = ()) -> Iterator[tuple[Leaf, Locati
 
 
 def watched(rule: RuleSpec, points: Mapping[str, Point], devices: Sequence[Device]) -> bool:
-    """Whether the rule is on, and all it looks at is there."""
-    return rule.mode != "off" and all(_answers(leaf, points, devices) for leaf, _ in _questions(rule))
+    """Whether the rule is on, and all its levels look at is there.
+
+    A point that only `unless` looks at may be missing: what is not known holds nothing off.
+    """
+    needed = (leaf for leaf, place in _questions(rule) if place[0] != "unless")
+    return rule.mode != "off" and all(_answers(leaf, points, devices) for leaf in needed)
 
 
 def _answers(leaf: Leaf, points: Mapping[str, Point], devices: Sequence[Device]) -> bool:

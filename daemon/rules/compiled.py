@@ -64,6 +64,10 @@ class Scope(Protocol):
         """The asset's point of that name; of quality `good` it has never heard a suspect reading."""
         ...
 
+    def has(self, name: str) -> bool:
+        """Whether the asset has a point of that name; of those that levels look at it has every one."""
+        ...
+
     def sources(self) -> Iterable[tuple[PointState | DeviceState, timedelta]]:
         """Everything of the asset that ought to speak, and the silence that it may keep in any case."""
         ...

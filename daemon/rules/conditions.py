@@ -17,15 +17,23 @@ from daemon.rules.counting import compile_count, compile_ratio, compile_repeated
 from daemon.rules.forecast import compile_forecast
 from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.points import DeviceState, SilenceState
-from daemon.rules.predicates import AllOf, AnyOf, Condition, NotOf, Stale, TimeIs
+from daemon.rules.predicates import AllOf, AnyOf, Condition, NotOf, Stale, TimeIs, asked
 from daemon.rules.questions import Compare, StateIs, Swing
 from daemon.rules.tallies import Count, Ratio
 from daemon.rules.thresholds import compile_state, compile_threshold
 from daemon.rules.windowed import compile_beside, compile_swing, compile_window
 
+#: Never true, never false, nothing to show.
+_UNANSWERED = Compiled(lambda: None, ())
+
 
 def compile_condition(spec: Condition, scope: Scope) -> Compiled:
-    """Bind a condition that fits (see `limits.resolve`) to the points of `scope`."""
+    """Bind a condition that fits (see `limits.resolve`) to the points of `scope`.
+
+    What is asked of a point that the asset does not have (in an `unless` only) is never known.
+    """
+    if not isinstance(spec, AllOf | AnyOf | NotOf) and not all(map(scope.has, asked(spec))):
+        return _UNANSWERED
     compiled = _compile(spec, scope)
     if scope.witness is None or isinstance(spec, AllOf | AnyOf | NotOf):
         return compiled

@@ -51,3 +51,23 @@ def test_a_banded_window_and_a_falling_past(bench: Bench) -> None:
         "out 40 normal>active I condition_held",
         "up 40 normal>active I condition_held",
     ]
+
+
+@pytest.mark.parametrize(
+    "unless", ["{point: gone, equals: yes}", "{all: [{not: {point: gone, above: 3}}, {point: t, above: 0 °C}]}"]
+)
+def test_what_unless_asks_of_a_point_that_is_not_there_is_never_known(bench: Bench, unless: str) -> None:
+    """An asset needs what the levels look at only: nothing holds the rule off that cannot be known."""
+    bench.rules(f"r\n levels: [{{level: I, when: {YES}}}]\n unless: {unless}")
+
+    assert bench.hear(1, t=20.0) == ["1 normal>active I condition_held"]
+
+
+def test_an_unless_goes_by_the_points_that_are_there(bench: Bench) -> None:
+    """Of several modes of operation an asset may have one."""
+    unless = "{any: [{point: gone, equals: yes}, {point: mode, equals: fire}]}"
+    bench.rules(f"r\n levels: [{{level: I, when: {YES}}}]\n unless: {unless}")
+    bench.hear(1, t=20.0, mode="fire")
+
+    assert bench.seen == []
+    assert bench.hear(2, mode="normal") == ["2 normal>active I condition_held"]
