@@ -7,18 +7,19 @@ all.1 of wat.burst       never false            leaving it out would fail no tes
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from daemon.backtest.rule_test_file import Suite
-from daemon.documents import Document, Location, build, read
+from daemon.documents import Document, Location
 from daemon.model import AlarmState, Level
 from daemon.rules.compiled import Test
 from daemon.rules.predicates import Condition, leaves
-from daemon.rules.rule import RuleFile, RuleSpec
+from daemon.rules.rule import RuleSpec
+from daemon.rules.schema import read_files
 
 
 @dataclass(slots=True)
@@ -45,7 +46,6 @@ class Coverage:
     """Collects over many files of tests; a rule that several files test is covered by all of them together."""
 
     def __init__(self) -> None:
-        self._files: dict[Path, Document] = {}
         self._rules: dict[str, tuple[RuleSpec, Document, Location]] = {}
         self._questions: dict[str, dict[Location, _Question]] = {}
         #: By `rule|asset` and the condition as JSON: which questions of the file that is.
@@ -65,14 +65,16 @@ class Coverage:
                 if question is not None:
                     self._asked.setdefault((owner, _key(leaf)), []).append(question)
 
-    def add_rules(self, files: Iterable[Path]) -> None:
-        """Rules that ought to be exercised."""
-        for path in files:
-            resolved = path.resolve()
-            if resolved in self._files:
-                continue
-            document = self._files[resolved] = read(path)
-            for n, rule in enumerate(build(RuleFile, document).rules):
+    def add_rules(self, files: Sequence[Path]) -> None:
+        """Rules that ought to be exercised.
+
+        Raises:
+            ConfigError: the files have faults.
+        """
+        for document, file in read_files(files):
+            for n, rule in enumerate(file.rules):
+                if rule.id in self._rules:
+                    continue
                 at: Location = ("rules", n)
                 self._rules[rule.id] = (rule, document, at)
                 self._questions[rule.id] = {

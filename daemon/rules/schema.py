@@ -155,6 +155,18 @@ def shape_faults(paths: Sequence[Path]) -> list[str]:
     return _read(rule_paths(paths))[1]
 
 
+def read_files(paths: Sequence[Path]) -> list[tuple[Document, RuleFile]]:
+    """Rule files whatever the site, their templates and calendars resolved.
+
+    Raises:
+        ConfigError: every fault of every file, with its place.
+    """
+    files, faults = _read(rule_paths(paths))
+    if faults:
+        raise ConfigError(list(dict.fromkeys(faults)))
+    return files
+
+
 def load_files(
     paths: Sequence[Path],
     catalogue: Catalogue,

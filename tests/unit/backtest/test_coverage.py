@@ -145,3 +145,15 @@ def test_a_pattern_that_is_none_is_a_usage_error(folder: Path) -> None:
     done = CliRunner().invoke(app, ["test", str(folder), "--run", "("])
 
     assert isinstance(done.exception, ConfigError)
+
+
+def test_rules_from_templates_are_covered_like_others(folder: Path) -> None:
+    """Conditions that a rule has from its template count as its own."""
+    head, _, body = RULES.partition("rules:")
+    template = body.replace("  - id: low\n", "  basic:\n", 1)
+    (folder / "r.yaml").write_text(
+        f"{head}templates:{template}rules:\n  - {{id: low, extends: basic}}\n", encoding="utf-8"
+    )
+    (folder / "r.test.yaml").write_text(TESTS + MORE, encoding="utf-8")
+
+    assert _never(folder) == []
