@@ -32,7 +32,7 @@ class KnownSite:
     ruleset: Ruleset | None = None
 
     def rules(self, paths: Sequence[Path]) -> Ruleset:
-        """These rules on this site; overrides of rules that are not among them are left away.
+        """These rules on this site, with its maintenance and dependencies; overrides of others are left away.
 
         Raises:
             ConfigError: they have faults.
@@ -41,7 +41,9 @@ class KnownSite:
             if not path.exists():
                 raise ConfigError([f"{path}: does not exist; name a directory of rules or a file"])
         known = {rule for path in rule_paths(paths) for rule in _ids(path)}
-        return load(paths, self.catalogue, {key: change for key, change in self.overrides.items() if key[1] in known})
+        changes = {key: change for key, change in self.overrides.items() if key[1] in known}
+        found = load(paths, self.catalogue, changes)
+        return found if self.ruleset is None else replace(found, arrangements=self.ruleset.arrangements)
 
 
 def heard_by(ruleset: Ruleset, points: frozenset[str]) -> Ruleset:

@@ -14,6 +14,8 @@ from daemon.model import Input, OrderStatus, TicketUpdate
 from daemon.pipeline import Pipeline
 from daemon.store import ledger
 from daemon.store.db import connect
+from tests import many_assets
+from tests.properties import test_dispositions
 from tests.properties.test_restarts import FIRST, OTHERS, STEPS, begun, decided, inputs
 from tests.spine import process, ruleset
 
@@ -88,3 +90,21 @@ def test_the_intervals_of_a_recording_are_the_ledgers_alarms(tmp_path: Path) -> 
         (a.no, a.rule, a.active_at, a.cleared_at, a.disposition, a.order_key) for a in alarms
     ]
     live.db.close()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(test_dispositions.SCENES, st.integers(1, 9))
+def test_what_persons_mute_is_muted_in_the_backtest(scenes: list[test_dispositions.Scene], size: int) -> None:
+    """Shelving, maintenance, caps, storms, flapping, dependencies and reloads, on many assets."""
+    script = test_dispositions.inputs(scenes)
+    with tempfile.TemporaryDirectory() as name:
+        live = many_assets.begun(test_dispositions.RULESETS, Path(name) / "state.db")
+        for n in range(0, len(script), size):
+            many_assets.process(live, *script[n : n + size])
+        history = JournalHistory(Path(name))
+        with Run(history.recording) as backtest:
+            backtest.feed(history.recorded())
+            backtest.finish()
+
+            assert test_dispositions.told(backtest.pipeline) == test_dispositions.told(live)
+        live.db.close()
