@@ -431,13 +431,14 @@ class WorkOrder:
     building: str
     asset: str
     asset_name: Text
+    asset_kind: str
     rule: str
     rules_hash: str
     level: Level
     #: 设施 / 服务 / 安全: `facility`, `service`, `safety`.
     category: str
-    #: `incident` (an entrapment and its like) and `instrument` (a sensor or a rule) are counted apart from a
-    #: `pre_complaint`.
+    #: `incident` (an entrapment and its like), `instrument` (a sensor or a rule) and `root_cause` (why it comes again)
+    #: are counted apart from a `pre_complaint`.
     type: str
     title: Text
     #: Why it fired: the condition, the numbers, the limits and the hold.
@@ -452,6 +453,14 @@ class WorkOrder:
     #: created_at plus the level's response time.
     respond_by: datetime
     observed: tuple[Observed, ...]
+    #: What the mechanism goes by: `trading`, `equipment` or `outside`, and a procedure's id; empty when neither.
+    impact: str
+    procedure: str
+    #: To sort by, greater first, and how that number came about.
+    priority: int
+    arithmetic: Text
+    #: Keys of the orders of the same rule and asset before it, the newest first.
+    previous: tuple[str, ...]
     #: State found after an outage: `state since …, seen late`.
     late: bool = False
     notes: tuple[str, ...] = field(default=())

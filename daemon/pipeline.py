@@ -27,6 +27,7 @@ from daemon.store.folds import Folds
 from daemon.store.journal import Journal
 from daemon.store.ledger import Ledger
 from daemon.store.mutes import Mutes
+from daemon.workorders.sla import Sla
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ class Pipeline:
         self._transient = transient
         self.ledger = Ledger(db)
         self.known = KnownRules()
-        orders = OrderDesk(db, self.ledger, self.known)
+        orders = self._orders = OrderDesk(db, self.ledger, self.known)
         self._alarms = AlarmDesk(self.ledger, self.journal, (Folds(db), Mutes(db)), self.known, orders)
         #: Asked in this order.
         self._desks: tuple[Desk, ...] = (self._alarms, orders)
@@ -71,6 +72,10 @@ class Pipeline:
     def engine(self) -> Engine:
         """What the rules conclude comes from here."""
         return self.known.engine
+
+    def respond_by(self, sla: Sla) -> None:
+        """Have orders from here on follow a response mechanism; open ones keep what was promised."""
+        self._orders.sla = sla
 
     @property
     def ruleset(self) -> Ruleset | None:

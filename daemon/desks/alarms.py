@@ -39,7 +39,7 @@ class AlarmDesk:
         self._known = known
         self._orders = orders
         self._folds, self._mutes = held
-        self._bearing = Bearing(ledger, self._folds, self._mutes, known)
+        self._bearing = Bearing(ledger, self._folds, self._mutes, known, lambda: orders.sla)
         self._storms = Storms(ledger, self._folds, known, self._dispose)
         self._muting = muting.Muting(ledger, self._mutes, known)
         #: After a restart: alarms of the ledger and of the engine have not been compared yet.
@@ -123,6 +123,9 @@ class AlarmDesk:
     ) -> None:
         """A child has come, has become worse, or is gone; an alarm that is over leaves its own children alone."""
         before, now = parents
+        on = self._ledger.alarm(now) if now is not None else None
+        if on is not None and on.order_key is not None and (on.rule, on.asset) == (alarm.rule, alarm.asset):
+            self._orders.follow(on.order_key, transition, entry.item.at)
         over = transition.after is AlarmState.CLEARED
         if now is not None and not over and (now != before or transition.cause is Cause.LEVEL_RAISED):
             self._folds.leave_unwritten(alarm, now, transition.at + NOTE_AFTER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from daemon.workorders.policy import (
     STORM_SPAN,
     Circumstances,
 )
+from daemon.workorders.sla import Sla
 
 #: No alarm has this number.
 _NONE = 0
@@ -28,11 +30,14 @@ _NONE = 0
 class Bearing:
     """Reads the ledger, by the inputs' time: the same whenever somebody looks."""
 
-    def __init__(self, ledger: Ledger, folds: Folds, mutes: Mutes, known: KnownRules) -> None:
+    def __init__(
+        self, ledger: Ledger, folds: Folds, mutes: Mutes, known: KnownRules, mechanism: Callable[[], Sla]
+    ) -> None:
         self._ledger = ledger
         self._folds = folds
         self._mutes = mutes
         self._known = known
+        self._mechanism = mechanism
 
     def ordinary(self, rule: str) -> bool:
         """Whether an order of that rule counts towards a storm, and may be folded, capped or shelved."""
@@ -54,7 +59,7 @@ class Bearing:
             open_late=open_late,
             maintained_until=self._maintained_until(rule, asset, moment),
             shelved_until=shelf.until if shelf is not None and level >= shelf.level else None,
-            parent=self._parent(rule, asset, number),
+            parent=self._parent(rule, asset, number) or self._come_back(transition, alarm, moment),
             flapping=flapping,
             flap_parent=self._folds.latest_order(rule, asset, moment - FLAP_ORDER_FOR) if flapping else None,
             flapping_until=moment + FLAP_SPAN,
@@ -79,6 +84,14 @@ class Bearing:
             if alarm.disposition is Disposition.OWN_ORDER:
                 return alarm.no
         return None
+
+    def _come_back(self, transition: Transition, alarm: Alarm | None, moment: datetime) -> int | None:
+        """The alarm that this one is again: its order is still in hand, so it stays on that order."""
+        if alarm is not None:
+            before = self._ledger.alarm(alarm.parent) if alarm.parent is not None else None
+            same = before is not None and (before.rule, before.asset) == (alarm.rule, alarm.asset)
+            return alarm.parent if same and alarm.parent and self._folds.still_in_hand(alarm.parent) else None
+        return self._folds.in_hand(transition.rule, transition.asset, moment - self._mechanism().recurrence.same_order)
 
     def _capped_until(self, spec: RuleSpec | None, transition: Transition, moment: datetime) -> datetime | None:
         cap = spec.cap if spec is not None else None

@@ -115,4 +115,6 @@ def _template(rule: RuleSpec) -> evidence.Template:
         consequence=rule.consequence,
         steps=order.steps,
         basis=rule.basis,
+        impact=order.impact,
+        procedure=order.procedure or "",
     )

@@ -1,4 +1,4 @@
-"""Work orders: opened for an alarm, told how it goes on, followed where the ticketing service says they stand."""
+"""Work orders: opened for an alarm, followed through their life, judged by the sensor in the end."""
 
 from __future__ import annotations
 
@@ -8,11 +8,31 @@ from datetime import datetime
 
 from daemon.desks.desk import Entry
 from daemon.desks.known_rules import KnownRules
-from daemon.model import Alarm, OutboxAction, Text, TicketUpdate, Transition
+from daemon.desks.telling import Telling
+from daemon.model import (
+    Alarm,
+    AlarmState,
+    Cause,
+    Command,
+    DataState,
+    Level,
+    OrderStatus,
+    OutboxAction,
+    Text,
+    TicketUpdate,
+    Transition,
+    WorkOrder,
+)
 from daemon.store import outbox
+from daemon.store.courses import Courses, Event, Going
 from daemon.store.ledger import Ledger
-from daemon.workorders import evidence
-from daemon.workorders.sla import RESPOND_WITHIN
+from daemon.workorders import evidence, instrument, root_cause
+from daemon.workorders.lifecycle import LifeCycle, Moved
+from daemon.workorders.priority import rank
+from daemon.workorders.sla import BARE, Sla
+
+#: What persons may ask of an order, by command.
+STAMP, CANCEL, RETRY = "order_stamp", "order_cancel", "order_retry"
 
 
 class OrderDesk:
@@ -22,34 +42,75 @@ class OrderDesk:
         self._db = db
         self._ledger = ledger
         self._known = known
+        self._courses = Courses(db)
+        self._telling = Telling(db, self._courses, known)
+        #: The response mechanism for orders from here on; those that are open keep what was promised.
+        self.sla: Sla = BARE
+
+        self._cycle = LifeCycle(BARE, BARE.calendar_in("UTC"))
+
+    @property
+    def _life(self) -> LifeCycle:
+        if self._cycle.sla is not self.sla or self._cycle.calendar.zone != self._known.timezone:
+            self._cycle = LifeCycle(self.sla, self.sla.calendar_in(self._known.timezone))
+        return self._cycle
 
     # --- asked for by the alarm desk -----------------------------------------------------------------------
 
     def open(self, alarm: Alarm, transition: Transition, at: datetime) -> None:
         """Draft the order of an alarm and hand it to the outbox; `at` is site time, from which its deadlines run."""
-        known = self._known
+        known, spec = self._known, self._known.rule(transition.rule)
         assert known.ruleset is not None  # noqa: S101  no transition comes before the first Reload
         asset = known.asset(transition.rule, transition.asset)
         origin = evidence.Origin(known.ruleset.catalogue.site, asset, self._ledger.id, known.ruleset.hash)
         template = known.template(transition.rule)
-        order = evidence.draft(transition, template, known.explain(transition), origin, alarm, at)
+        moved = self._life.begin(
+            transition.level,
+            at,
+            impact=template.impact,
+            procedure=template.procedure,
+            stay_clear=spec.verify_for if spec is not None else None,
+        )
+        recurrence = self.sla.recurrence
+        before = self._courses.before(transition.rule, transition.asset, at - recurrence.within)
+        history = evidence.History(
+            respond_by=next(promise.due or at for promise in moved[0].promises if promise.id == "respond"),
+            previous=tuple(before),
+            priority=rank(transition.level, asset.households, len(before), recurrence.within),
+        )
+        order = evidence.draft(transition, template, known.explain(transition), origin, alarm, at, history)
+        self._hand_out(order, moved, at)
+        if len(before) + 1 == recurrence.root_cause_at and not instrument.is_own(alarm):
+            course, acts = self._life.begin(Level.II, at)
+            course, _ = self._life.cleared(course, at, at)  # no alarm is behind it: only persons judge it
+            self._hand_out(root_cause.draft(order, course, recurrence.within), (course, acts), at, own=False)
+
+    def _hand_out(self, order: WorkOrder, moved: Moved, at: datetime, *, own: bool = True) -> None:
         document = evidence.document(order)
-        self._ledger.add_order(order, document)
+        self._ledger.add_order(order, document, own=own)
         outbox.add(self._db, order.key, OutboxAction.CREATE, document, at)
+        self._apply(Going(order.key, order.alarm_no, order.rule, order.asset, moved[0], document), moved)
 
     def update(self, key: str, transition: Transition, at: datetime) -> None:
         """Its alarm has changed: say so on the order, and let it follow up in level."""
         body = evidence.note("update", transition, evidence.update_text(transition))
-        self._ledger.raise_order(key, transition.level, at + RESPOND_WITHIN[transition.level])
         outbox.add(self._db, key, OutboxAction.UPDATE, body, at)
+        self.follow(key, transition, at)
 
     def note_children(self, key: str, children: Sequence[Alarm], moment: datetime, at: datetime) -> None:
         """Alarms have become children of an order: list them there; it is as urgent as the worst of them."""
         worst = min(child.level for child in children)
-        level = self._ledger.raise_order(key, worst, at + RESPOND_WITHIN[worst])
+        level = self._raise(key, worst, at)
         lines = [evidence.Line(self._title(child), child.level, child.active_at) for child in children]
         body = evidence.children_note(lines, level, moment, self._known.timezone)
         outbox.add(self._db, key, OutboxAction.UPDATE, body, at)
+
+    def _raise(self, key: str, level: Level, at: datetime) -> Level:
+        going = self._courses.find(key)
+        if going is None:
+            return level
+        self._apply(going, self._life.raised(going.course, level, at))
+        return min(level, going.course.level)
 
     def _title(self, alarm: Alarm) -> Text:
         name, title = self._known.asset(alarm.rule, alarm.asset).name, self._known.template(alarm.rule).title
@@ -59,23 +120,84 @@ class OrderDesk:
         """Its alarm, active `since` then, is over: say so on the order, which a person closes."""
         text = evidence.recovery_text(transition, since)
         outbox.add(self._db, key, OutboxAction.RECOVER, evidence.note("recovery", transition, text), at)
+        self.follow(key, transition, at)
+
+    def follow(self, key: str, transition: Transition, at: datetime) -> None:
+        """An alarm that the order stands for has changed: its own, or the same one come back."""
+        going = self._courses.find(key)
+        if going is None:
+            return
+        if transition.after is AlarmState.CLEARED:
+            self._apply(going, self._life.cleared(going.course, transition.at, at))
+            return
+        if transition.cause is Cause.LEVEL_RAISED:
+            self._apply(going, self._life.raised(going.course, transition.level, at))
+            return
+        blind = transition.data is DataState.UNKNOWN
+        if going.course.clear_since is not None or going.course.blind is not blind:
+            self._apply(going, self._life.active(going.course, at, blind=blind))
 
     # --- the desk ------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> datetime | None:
-        """Orders have no deadlines yet."""
-        return None
+        """When a promise is to be warned of, missed or escalated, or a repair to be judged."""
+        return self._courses.next_at()
 
     def run_out(self, due: datetime, entry: Entry) -> None:
-        """Orders have no deadlines yet."""
+        """Do what is due to each order."""
+        for going in self._courses.due(due):
+            sees = self._known.engine.sees(going.rule, going.asset)
+            self._apply(going, self._life.run_out(going.course, due, entry.item.at, sees=sees))
 
     def decide(self, entry: Entry, transition: Transition) -> None:
-        """The alarm desk has done so before."""
+        """A repair whose fault is back is no repair, whatever becomes of the new alarm."""
+        if transition.after is AlarmState.ACTIVE and transition.cause is Cause.CONDITION_HELD:
+            going = self._courses.verifying(transition.rule, transition.asset)
+            if going is not None and going.course.clear_since is not None:
+                self._apply(going, self._life.active(going.course, entry.item.at))
 
     def heed(self, entry: Entry) -> None:
-        """An order goes where the ticketing service says it stands."""
+        """An order goes where the ticketing service says it stands, or where a person at the gateway wants it."""
         item = entry.item
         if type(item) is TicketUpdate:
-            changed_at = item.changed_at or item.at
-            if self._ledger.update_order(item.key, item.status, changed_at, item.by):
-                self._ledger.audit(item.at, item.by, f"ticket_{item.status}", item.key, item.note)
+            self._move(item)
+        elif type(item) is Command and item.name in {STAMP, CANCEL, RETRY}:
+            self._obey(item)
+
+    def _move(self, item: TicketUpdate) -> None:
+        going = self._courses.find(item.key)
+        if going is None:
+            return
+        changed_at = item.changed_at or item.at
+        moved = self._life.ticket(going.course, item.status, changed_at, item.at)
+        self._courses.moved(item.key, changed_at, item.by)
+        self._ledger.audit(item.at, item.by, f"ticket_{item.status}", item.key, item.note)
+        self._apply(going, moved, by=item.by, detail=item.note)
+
+    def _obey(self, wish: Command) -> None:
+        going = self._courses.find(wish.target)
+        done = "no such order"
+        if going is not None and wish.name == STAMP:
+            name, _, note = wish.reason.partition(" ")
+            try:
+                moved = self._life.stamp(going.course, name, wish.at)
+            except ValueError as error:
+                done = str(error)
+            else:
+                done = wish.reason
+                self._courses.note(going.key, Event(wish.at, name, "", wish.user, note, late=False))
+                self._apply(going, moved)
+        elif going is not None and wish.name == CANCEL:
+            done = wish.reason
+            moved = self._life.ticket(going.course, OrderStatus.CANCELLED, wish.at, wish.at)
+            self._apply(going, moved, by=wish.user, detail=wish.reason)
+        elif going is not None:
+            done = f"{self._courses.unpark(going.key, wish.at)} deliveries"
+            self._apply(going, (self._life.retried(going.course), ()))
+        self._ledger.audit(wish.at, wish.user, wish.name, wish.target, done)
+
+    def _apply(self, going: Going, moved: Moved, *, by: str = "", detail: str = "") -> None:
+        course, acts = moved
+        self._courses.keep(going.key, course)
+        for act in acts:
+            self._telling.tell(going.document, course, act, self.sla, by=by, detail=detail)

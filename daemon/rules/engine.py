@@ -139,6 +139,13 @@ class Engine:
         except Exception:  # noqa: BLE001  as in `_guarded`: its next look will tell what is wrong with it
             return None
 
+    def sees(self, rule: str, asset: str) -> bool:
+        """Whether a rule has the data to know how things stand; so has one that nobody watches by."""
+        watch = self._watches.get(f"{rule}|{asset}")
+        if watch is None:
+            return True
+        return not watch.faulted and all(rung.when.test() is not None for rung in watch.rungs)
+
     def next_deadline(self) -> datetime | None:
         """No Tick before this changes anything."""
         return self._deadlines.next()

@@ -101,6 +101,12 @@ class WorkOrderSpec(Strict):
     category: Literal["facility", "service", "safety"] = "facility"
     #: An incident (an entrapment and its like) is counted apart from a pre-complaint.
     type: Literal["pre_complaint", "incident"] = "pre_complaint"
+    #: What the response mechanism goes by where it tells them apart: trade is affected, equipment, a cause outside.
+    impact: Literal["trading", "equipment", "outside"] = "equipment"
+    #: A procedure of the response mechanism, with timed steps.
+    procedure: Annotated[str | None, Field(pattern=r"^[a-z][a-z_]{1,30}$")] = None
+    #: When residents are told: once a person has accepted, at once, or never.
+    residents: Literal["accepted", "at_once", "never"] = "accepted"
 
 
 class RuleSpec(Strict):
@@ -129,6 +135,8 @@ class RuleSpec(Strict):
     cause: Text
     consequence: Text
     work_order: WorkOrderSpec = WorkOrderSpec()
+    #: After a repair it must stay clear for so long on good data; the response mechanism's span when absent.
+    verify_for: Span | None = None
     #: So many orders at most for one asset on one day of the site; further alarms are withheld.
     cap: Annotated[int | None, Field(ge=1, le=1000)] = None
     #: Kept out of storm folding, caps and shelving.

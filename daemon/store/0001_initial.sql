@@ -133,8 +133,25 @@ CREATE TABLE work_order (
   respond_by INTEGER NOT NULL,
   changed_at INTEGER NOT NULL,
   changed_by TEXT NOT NULL DEFAULT '',
-  body       BLOB NOT NULL
+  body       BLOB NOT NULL,
+  course     BLOB NOT NULL,            -- how it is going, see workorders/course.py
+  next_at    INTEGER                   -- when time alone does something to it
 ) STRICT;
+CREATE INDEX order_next ON work_order (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX order_by_rule ON work_order (rule, asset, created_at);
+
+-- The timeline of each order.
+CREATE TABLE order_event (
+  id        INTEGER PRIMARY KEY,
+  order_key TEXT NOT NULL REFERENCES work_order (key),
+  at        INTEGER NOT NULL,
+  occasion  TEXT NOT NULL,
+  promise   TEXT NOT NULL,
+  by        TEXT NOT NULL,
+  detail    TEXT NOT NULL,
+  late      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX event_by_order ON order_event (order_key, id);
 
 -- Append-only: what persons and reloads did.
 CREATE TABLE audit (

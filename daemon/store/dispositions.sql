@@ -20,8 +20,21 @@ SELECT count(*) FROM alarm WHERE rule = ? AND asset = ? AND active_at > ? AND no
 -- The newest alarm of a rule and asset whose order is still somebody's.
 SELECT alarm.no FROM alarm JOIN work_order ON work_order.key = alarm.order_key
 WHERE alarm.rule = ? AND alarm.asset = ? AND alarm.decided_at > ? AND alarm.disposition = 'own_order'
-  AND work_order.status NOT IN ('done', 'rejected', 'cancelled', 'parked')
+  AND work_order.status NOT IN ('done', 'verified', 'rejected', 'cancelled', 'parked')
 ORDER BY alarm.no DESC LIMIT 1
+
+-- name: in_hand
+-- The newest alarm of a rule and asset that is over, and whose order is being judged, or still in hand and over so lately.
+SELECT alarm.no FROM alarm JOIN work_order ON work_order.key = alarm.order_key
+WHERE alarm.rule = ?1 AND alarm.asset = ?2 AND alarm.disposition = 'own_order' AND alarm.state = 'cleared'
+  AND (work_order.status = 'verifying'
+       OR (work_order.status IN ('pending', 'sent', 'accepted', 'arrived', 'reopened') AND alarm.cleared_at >= ?3))
+ORDER BY alarm.no DESC LIMIT 1
+
+-- name: still_in_hand
+-- Whether an alarm's order is in somebody's hand.
+SELECT count(*) FROM alarm JOIN work_order ON work_order.key = alarm.order_key
+WHERE alarm.no = ? AND work_order.status NOT IN ('verified', 'rejected', 'cancelled')
 
 -- name: orders_of_day
 -- Orders of a rule on an asset since a moment, at least as urgent as a level.

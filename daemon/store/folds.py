@@ -43,6 +43,15 @@ class Folds:
         found = self._one("latest_order", rule, asset, to_ms(since))
         return None if found is None else int(found)
 
+    def in_hand(self, rule: str, asset: str, since: datetime) -> int | None:
+        """The newest alarm of a rule and asset that is over, its order being judged, or in hand if it ended since."""
+        found = self._one("in_hand", rule, asset, to_ms(since))
+        return None if found is None else int(found)
+
+    def still_in_hand(self, alarm: int) -> bool:
+        """Whether an alarm's order is in somebody's hand."""
+        return bool(self._one("still_in_hand", alarm))
+
     def orders_of_day(self, rule: str, asset: str, since: datetime, level: Level) -> int:
         """Orders of a rule on an asset since a moment, at least as urgent as `level`."""
         return int(self._one("orders_of_day", rule, asset, to_ms(since), int(level)) or 0)

@@ -175,23 +175,15 @@ class Ledger:
         row = (seq, alarm_no, to_ms(t.at), to_ms(t.seen_at), t.before, t.after, int(t.level), t.cause, observed)
         self._db.execute(_SQL["add_transition"], row)
 
-    def add_order(self, order: WorkOrder, document: dict[str, Any]) -> None:
-        """Write down the intent to have work done."""
+    def add_order(self, order: WorkOrder, document: dict[str, Any], *, own: bool = True) -> None:
+        """Write down the intent to have work done; `own`: it is the order of its alarm, and not one beside it."""
         created = to_ms(order.created_at)
         row = (order.key, order.alarm_no, order.asset, order.rule, int(order.level), OrderStatus.PENDING)
         times = (created, to_ms(order.respond_by), created)
         self._db.execute(_SQL["add_order"], (*row, *times, orjson.dumps(document)))
-        self._db.execute(_SQL["set_order_key"], (order.key, order.alarm_no))
-        self._reread(order.rule, order.asset, order.alarm_no)
-
-    def raise_order(self, key: str, level: Level, respond_by: datetime) -> Level:
-        """The order follows its alarm up, never down; what is more urgent is due sooner, never later. Its level now."""
-        self._db.execute(_SQL["raise_order"], (int(level), to_ms(respond_by), key))
-        return Level(self._db.execute(_SQL["order_level"], (key,)).fetchone()[0])
-
-    def update_order(self, key: str, status: OrderStatus, at: datetime, by: str) -> bool:
-        """Note where the ticket stands; False when no such order is known."""
-        return self._db.execute(_SQL["update_order"], (status, to_ms(at), by, key)).rowcount == 1
+        if own:
+            self._db.execute(_SQL["set_order_key"], (order.key, order.alarm_no))
+            self._reread(order.rule, order.asset, order.alarm_no)
 
     def acknowledge(self, number: str, user: str) -> bool:
         """An operator has seen the alarm of that number; False when none that is open has it."""

@@ -54,16 +54,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: add_order
 -- A work order, before anything was sent.
-INSERT INTO work_order (key, alarm_no, asset, rule, level, status, created_at, respond_by, changed_at, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-
--- name: raise_order
--- The order follows its alarm up, never down.
-UPDATE work_order SET level = min(level, ?), respond_by = min(respond_by, ?) WHERE key = ?
-
--- name: update_order
--- What the ticketing service says of it.
-UPDATE work_order SET status = ?, changed_at = ?, changed_by = ? WHERE key = ?
+INSERT INTO work_order (key, alarm_no, asset, rule, level, status, created_at, respond_by, changed_at, body, course)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')
 
 -- name: orders
 -- The newest orders first.
@@ -88,10 +80,6 @@ SELECT a.no, a.rule, a.asset, a.disposition, a.active_at, a.cleared_at, a.order_
   (SELECT level FROM transition WHERE alarm_no = a.no ORDER BY id LIMIT 1),
   (SELECT min(level) FROM transition WHERE alarm_no = a.no)
 FROM alarm a ORDER BY a.no
-
--- name: order_level
--- How urgent an order is.
-SELECT level FROM work_order WHERE key = ?
 
 -- name: alarms_at
 -- The alarm of a rule and asset that was open at a moment.

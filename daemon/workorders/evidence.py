@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 from daemon.model import Alarm, Asset, Level, Observed, Site, Text, Transition, WorkOrder
 from daemon.workorders.policy import LATE_AFTER, order_key
-from daemon.workorders.sla import RESPOND_WITHIN
+from daemon.workorders.priority import Priority
 
 #: Children named in one note; the rest are counted.
 _LISTED = 50
+#: Earlier orders named on an order.
+_LINKED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,19 @@ class Template:
     consequence: Text
     steps: tuple[Text, ...]
     basis: str
+    #: Which of the mechanism's promises and procedures hold.
+    impact: str = ""
+    procedure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known beside the alarm itself."""
+
+    respond_by: datetime
+    #: Keys of the orders of the same rule and asset before this one.
+    previous: tuple[str, ...]
+    priority: Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,13 @@ class Origin:
 
 
 def draft(
-    transition: Transition, template: Template, explanation: Text, origin: Origin, alarm: Alarm, at: datetime
+    transition: Transition,
+    template: Template,
+    explanation: Text,
+    origin: Origin,
+    alarm: Alarm,
+    at: datetime,
+    history: History,
 ) -> WorkOrder:
     """The order for an alarm that needs one now; `at` is site time, from which its deadline runs.
 
@@ -55,6 +76,7 @@ def draft(
         building=origin.asset.building,
         asset=origin.asset.id,
         asset_name=origin.asset.name,
+        asset_kind=origin.asset.kind,
         rule=transition.rule,
         rules_hash=origin.rules_hash,
         level=transition.level,
@@ -69,8 +91,13 @@ def draft(
         households=origin.asset.households,
         active_at=alarm.active_at,
         created_at=at,
-        respond_by=at + RESPOND_WITHIN[transition.level],
+        respond_by=history.respond_by,
         observed=transition.observed,
+        impact=template.impact,
+        procedure=template.procedure,
+        priority=history.priority.score,
+        arithmetic=history.priority.arithmetic,
+        previous=history.previous,
         late=transition.late or transition.seen_at - alarm.active_at > LATE_AFTER,
     )
 
@@ -83,6 +110,7 @@ def document(order: WorkOrder) -> dict[str, Any]:
         "building": order.building,
         "asset": order.asset,
         "asset_name": words(order.asset_name),
+        "asset_kind": order.asset_kind,
         "rule": order.rule,
         "level": order.level.name,
         "category": order.category,
@@ -99,6 +127,10 @@ def document(order: WorkOrder) -> dict[str, Any]:
         "respond_by": stamp(order.respond_by),
         "late": order.late,
         "observed": numbers(order.observed),
+        "impact": order.impact,
+        "procedure": order.procedure,
+        "priority": {"score": order.priority, "arithmetic": words(order.arithmetic)},
+        "previous": list(order.previous[:_LINKED]),
         "rules_hash": order.rules_hash,
     }
 

@@ -39,7 +39,7 @@ class LifeCycle:
 
     def __init__(self, sla: Sla, calendar: WorkCalendar) -> None:
         self.sla = sla
-        self._calendar = calendar
+        self.calendar = calendar
 
     # --- the beginning -------------------------------------------------------------------------------------
 
@@ -110,6 +110,10 @@ class LifeCycle:
         if name in course.stamps:
             return course, ()
         return self._stamped(course, name, max(when, course.stamps["created"])), ()
+
+    def retried(self, course: Course) -> Course:
+        """A person has the ticketing service asked again."""
+        return replace(course, status=OrderStatus.PENDING) if course.status is OrderStatus.PARKED else course
 
     # --- the alarm -----------------------------------------------------------------------------------------
 
@@ -221,7 +225,7 @@ class LifeCycle:
         if promise.due is not None or since is None:
             return promise
         if isinstance(promise.within, int):
-            return replace(promise, due=self._calendar.after(since, promise.within))
+            return replace(promise, due=self.calendar.after(since, promise.within))
         return replace(promise, due=since + promise.within)
 
     def _at_level(self, course: Course, level: Level, at: datetime) -> Course:

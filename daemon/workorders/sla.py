@@ -244,11 +244,3 @@ BARE = Sla(
         "III": _bare("advice", "建议", "24h"),
     },
 )
-
-#: The time to respond where no mechanism is at hand.
-RESPOND_WITHIN: dict[Level, timedelta] = {
-    level: promise.within
-    for level in Level
-    for promise in BARE.promises(level, "")
-    if isinstance(promise.within, timedelta)
-}

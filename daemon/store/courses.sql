@@ -1,0 +1,47 @@
+-- name: keep
+-- How an order is going.
+UPDATE work_order SET course = ?, next_at = ?, status = ?, level = ?, respond_by = ? WHERE key = ?
+
+-- name: moved
+-- Where its ticket was last moved, and by whom.
+UPDATE work_order SET changed_at = ?, changed_by = ? WHERE key = ?
+
+-- name: course
+-- How an order is going, and what was sent at its creation.
+SELECT key, alarm_no, rule, asset, status, course, body FROM work_order WHERE key = ?
+
+-- name: due
+-- Orders for which time alone does something by then.
+SELECT key, alarm_no, rule, asset, status, course, body FROM work_order WHERE next_at <= ? ORDER BY next_at, key
+
+-- name: soonest
+-- When time alone does something next.
+SELECT min(next_at) FROM work_order
+
+-- name: before
+-- Orders of a rule on an asset since a moment, the newest first; root-cause orders have another rule.
+SELECT key FROM work_order WHERE rule = ? AND asset = ? AND created_at > ? ORDER BY created_at DESC, key
+
+-- name: verifying
+-- The order of a rule on an asset whose repair is being judged.
+SELECT key FROM work_order WHERE rule = ? AND asset = ? AND status = 'verifying' ORDER BY created_at DESC LIMIT 1
+
+-- name: add_event
+-- Something happened to an order.
+INSERT INTO order_event (order_key, at, occasion, promise, by, detail, late) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: events
+-- Everything that happened to an order.
+SELECT at, occasion, promise, by, detail, late FROM order_event WHERE order_key = ? ORDER BY id
+
+-- name: count_events
+-- How often something happened to an order.
+SELECT count(*) FROM order_event WHERE order_key = ? AND occasion = ?
+
+-- name: deliveries
+-- What was asked of the ticketing service for an order.
+SELECT id, action, state, attempts, last_error, created_at, delivered_at, ref FROM outbox WHERE order_key = ? ORDER BY id
+
+-- name: unpark
+-- What was given up is tried again.
+UPDATE outbox SET state = 'pending', attempts = 0, next_at = ? WHERE order_key = ? AND state = 'parked'
