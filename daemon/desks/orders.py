@@ -72,7 +72,8 @@ class OrderDesk:
             stay_clear=spec.verify_for if spec is not None else None,
         )
         recurrence = self.sla.recurrence
-        before = self._courses.before(transition.rule, transition.asset, at - recurrence.within)
+        orders = self._courses.before(transition.rule, transition.asset, at - recurrence.within)
+        before = root_cause.occurrences(orders, at, recurrence.apart)
         history = evidence.History(
             respond_by=next(promise.due or at for promise in moved[0].promises if promise.id == "respond"),
             previous=tuple(before),

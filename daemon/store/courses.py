@@ -89,9 +89,9 @@ class Courses:
         """Orders for which something is due by `at`, the most overdue first."""
         return [_going(row) for row in self._db.execute(_SQL["due"], (to_ms(at),)).fetchall()]
 
-    def before(self, rule: str, asset: str, since: datetime) -> list[str]:
-        """Keys of the orders of a rule on an asset since a moment, the newest first."""
-        return [key for (key,) in self._db.execute(_SQL["before"], (rule, asset, to_ms(since)))]
+    def before(self, rule: str, asset: str, since: datetime) -> list[tuple[str, datetime]]:
+        """Keys and beginnings of the orders of a rule on an asset since a moment, the newest first."""
+        return [(key, from_ms(at)) for key, at in self._db.execute(_SQL["before"], (rule, asset, to_ms(since)))]
 
     def verifying(self, rule: str, asset: str) -> Going | None:
         """The order of a rule on an asset whose repair is being judged."""

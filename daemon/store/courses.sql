@@ -20,7 +20,7 @@ SELECT min(next_at) FROM work_order
 
 -- name: before
 -- Orders of a rule on an asset since a moment, the newest first; root-cause orders have another rule.
-SELECT key FROM work_order WHERE rule = ? AND asset = ? AND created_at > ? ORDER BY created_at DESC, key
+SELECT key, created_at FROM work_order WHERE rule = ? AND asset = ? AND created_at > ? ORDER BY created_at DESC, key
 
 -- name: verifying
 -- The order of a rule on an asset whose repair is being judged.

@@ -24,17 +24,17 @@ WHERE alarm.rule = ? AND alarm.asset = ? AND alarm.decided_at > ? AND alarm.disp
 ORDER BY alarm.no DESC LIMIT 1
 
 -- name: in_hand
--- The newest alarm of a rule and asset that is over, and whose order is being judged, or still in hand and over so lately.
+-- The newest alarm of a rule and asset that is over, its order being judged, or accepted and the alarm over so lately.
 SELECT alarm.no FROM alarm JOIN work_order ON work_order.key = alarm.order_key
 WHERE alarm.rule = ?1 AND alarm.asset = ?2 AND alarm.disposition = 'own_order' AND alarm.state = 'cleared'
   AND (work_order.status = 'verifying'
-       OR (work_order.status IN ('pending', 'sent', 'accepted', 'arrived', 'reopened') AND alarm.cleared_at >= ?3))
+       OR (work_order.status IN ('accepted', 'arrived', 'reopened') AND alarm.cleared_at >= ?3))
 ORDER BY alarm.no DESC LIMIT 1
 
 -- name: still_in_hand
 -- Whether an alarm's order is in somebody's hand.
 SELECT count(*) FROM alarm JOIN work_order ON work_order.key = alarm.order_key
-WHERE alarm.no = ? AND work_order.status NOT IN ('verified', 'rejected', 'cancelled')
+WHERE alarm.no = ? AND work_order.status IN ('accepted', 'arrived', 'reopened', 'verifying')
 
 -- name: orders_of_day
 -- Orders of a rule on an asset since a moment, at least as urgent as a level.

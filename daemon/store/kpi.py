@@ -83,7 +83,7 @@ def flood_ms(moments: Sequence[int], end: int) -> int:
     for n, at in enumerate(moments):
         if since is not None:
             calm = _calm_at(moments, n - 1)
-            if calm <= at:
+            if calm < at:  # one that comes at the very moment keeps it on
                 total += calm - since
                 since = None
         if since is None and n >= _FLOOD_BEGINS and at - moments[n - _FLOOD_BEGINS] < _TEN_MINUTES:

@@ -55,7 +55,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: add_order
 -- A work order, before anything was sent.
 INSERT INTO work_order (key, alarm_no, asset, rule, level, status, created_at, respond_by, changed_at, body, course)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'')
 
 -- name: orders
 -- The newest orders first.

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from daemon.model import Text, WorkOrder
 from daemon.workorders.course import Course
 
 #: A rule's id with this behind it names the order about its recurrence.
 _ROOT_CAUSE = "!root_cause"
+
+
+def occurrences(orders: Sequence[tuple[str, datetime]], at: datetime, apart: timedelta) -> list[str]:
+    """Keys of the orders that stand for an occurrence of their own, the newest first.
+
+    Args:
+        orders: keys and beginnings of the orders before, the newest first.
+        at: when the order begins that comes after them.
+        apart: what follows sooner is the same occurrence.
+    """
+    found: list[str] = []
+    later = at
+    for key, begun_at in orders:
+        if later - begun_at >= apart:
+            found.append(key)
+            later = begun_at
+    return found
 
 
 def draft(order: WorkOrder, course: Course, within: timedelta) -> WorkOrder:

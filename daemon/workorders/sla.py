@@ -152,9 +152,11 @@ class Recurrence(Strict):
 
     #: Orders of the same rule and asset within this span are linked.
     within: Span = timedelta(days=7)
+    #: Orders that come sooner one after the other are one occurrence.
+    apart: Span = timedelta(hours=1)
     #: The order that is this many-th within the span brings a root-cause order with it.
     root_cause_at: Annotated[int, Field(ge=2, le=20)] = 3
-    #: An alarm that comes back that soon after it ended, while its order is still in hand, stays on that order.
+    #: An alarm that comes back that soon after it ended, while a person has its order in hand, stays on that order.
     same_order: Span = timedelta(hours=2)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from daemon.model import Level, Reload
+from daemon.model import Level, OrderStatus, Reload, TicketUpdate
 from daemon.pipeline import Pipeline
 from daemon.store.db import connect
 from tests.many_assets import (
@@ -266,7 +266,8 @@ class TestFlapping:
     def test_a_finished_order_stands_for_nothing_new(self, spine: Pipeline) -> None:
         """The order that it hung on was closed by a person: the next one is an order of its own."""
         self.flap(spine, 4)
-        spine.db.execute("UPDATE work_order SET status = 'done'")
+        for (key,) in rows(spine, "SELECT key FROM work_order"):
+            process(spine, TicketUpdate(at(100), key, OrderStatus.REJECTED, "li"))
 
         self.flap(spine, 1, 200)
 

@@ -35,7 +35,8 @@ class Lost:
             " VALUES ('chain', 'L1', 'active', 1, 'good', 'own_order', 0, 0, 1)"
         )
         self.db.execute(
-            "INSERT INTO work_order VALUES ('hy|L1|chain|new|1', 1, 'L1', 'chain', 1, 'sent', 0, 0, 0, '', x'')"
+            "INSERT INTO work_order VALUES"
+            " ('hy|L1|chain|new|1', 1, 'L1', 'chain', 1, 'sent', 0, 0, 0, '', x'', x'', NULL)"
         )
 
     async def run_job(self, job: Callable[[sqlite3.Connection], T]) -> T:
