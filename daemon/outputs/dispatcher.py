@@ -22,7 +22,7 @@ import structlog
 from daemon import telemetry
 from daemon.clock import Clock, to_whole_ms
 from daemon.commitpoints import reached
-from daemon.model import EPOCH, Emit, OutboxAction, Reject, Retry, TicketUpdate
+from daemon.model import EPOCH, Emit, OrderStatus, OutboxAction, Reject, Retry, TicketUpdate
 from daemon.outputs.sink import Capability, Changes, TicketSink
 from daemon.store import outbox
 from daemon.store.db import fact, reader, set_fact
@@ -209,6 +209,9 @@ class Dispatcher:
 
     async def _park(self, delivery: Delivery, reject: Reject) -> None:
         now = self._clock.now()
+        if delivery.action is OutboxAction.CREATE:  # first the input, then the mark: told twice changes nothing
+            refused = TicketUpdate(now, delivery.order_key, OrderStatus.PARKED, "gateway", str(reject)[:500])
+            await self._emit([refused])
         await self._run_job(lambda db: outbox.parked(db, delivery.id, str(reject), now))
         _PARKED.labels(self.name, delivery.action).inc()
         log.error(

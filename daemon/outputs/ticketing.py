@@ -43,6 +43,7 @@ _STATUS = {
     "accepted": OrderStatus.ACCEPTED,
     "arrived": OrderStatus.ARRIVED,
     "done": OrderStatus.DONE,
+    "verified": OrderStatus.VERIFIED,
     "rejected": OrderStatus.REJECTED,
     "cancelled": OrderStatus.CANCELLED,
 }

@@ -44,6 +44,13 @@ class Observed(_Body):
     limit: str
 
 
+class Priority(_Body):
+    """A number to sort by, and how it came about."""
+
+    score: int
+    arithmetic: Text
+
+
 class Order(_Body):
     """预投诉工单: a work order opened before anybody complained."""
 
@@ -55,7 +62,7 @@ class Order(_Body):
     rule: Word
     level: Level
     category: Literal["facility", "service", "safety"]
-    type: Literal["pre_complaint", "incident", "instrument"]
+    type: Literal["pre_complaint", "incident", "instrument", "root_cause"]
     title: Text
     explanation: Text | None = None
     cause: Text
@@ -69,12 +76,17 @@ class Order(_Body):
     late: bool
     observed: list[Observed]
     rules_hash: str
+    asset_kind: str = ""
+    impact: Literal["", "trading", "equipment", "outside"] = ""
+    procedure: str = ""
+    priority: Priority | None = None
+    previous: list[str] = []
 
 
 class Note(_Body):
-    """An update of the alarm behind an order, or its recovery."""
+    """News of an order: of its alarm, of a deadline, or the sensor's judgement, which moves the order."""
 
-    kind: Literal["update", "recovery"]
+    kind: Literal["update", "recovery", "reopen", "verified"]
     at: Moment
     text: Text
     level: Level | None = None

@@ -37,6 +37,8 @@ _ACTIONS = {
     "cancel": (("open", "accepted", "arrived"), "cancelled"),
 }
 ACTIONS = tuple(_ACTIONS)
+#: Where the sensor's judgement brings an order that is done, by the kind of note.
+_JUDGED = {"reopen": "open", "verified": "verified"}
 
 
 def possible(status: str) -> list[str]:
@@ -139,6 +141,9 @@ class Store:
                 )
                 if body.get("level"):
                     self._db.execute("UPDATE orders SET level = ? WHERE no = ?", (body["level"], no))
+                after = _JUDGED.get(body["kind"])
+                if after is not None and self._record(no)["status"] == "done":
+                    self._move(no, after, "gateway", body["text"]["zh"])
                 return Kept(new=True, record={"id": order_id, "key": key})
             if row["digest"] == digest:
                 self._count("notes_repeated")
@@ -160,12 +165,13 @@ class Store:
             if status not in (*allowed, after):
                 raise NotNow(f"{order_id} is {status}: {action} needs {' or '.join(allowed)}")
             if status != after:
-                change = (after, by, note, _now(), no)
-                self._db.execute("UPDATE orders SET status = ?, by = ?, note = ?, changed_at = ? WHERE no = ?", change)
-                self._db.execute(
-                    "INSERT INTO changes (status, by, note, changed_at, order_no) VALUES (?, ?, ?, ?, ?)", change
-                )
+                self._move(no, after, by, note)
             return self._record(no)
+
+    def _move(self, no: int, status: str, by: str, note: str) -> None:
+        change = (status, by, note, _now(), no)
+        self._db.execute("UPDATE orders SET status = ?, by = ?, note = ?, changed_at = ? WHERE no = ?", change)
+        self._db.execute("INSERT INTO changes (status, by, note, changed_at, order_no) VALUES (?, ?, ?, ?, ?)", change)
 
     def get(self, order_id: str) -> Record:
         """One order's record with its notes.

@@ -54,11 +54,12 @@ WORDS = {
             "accepted": "已接单",
             "arrived": "已到场",
             "done": "已完成",
+            "verified": "复核通过",
             "rejected": "误报",
             "cancelled": "已取消",
         },
         actions={"accept": "接单", "arrive": "到场", "finish": "完成", "reject": "误报"},
-        notes={"update": "更新", "recovery": "恢复"},
+        notes={"update": "更新", "recovery": "恢复", "reopen": "二次处理", "verified": "复核通过"},
         qualities={"suspect": "可疑", "bad": "无效"},
         limit="限值",
         left="剩 {} 响应",
@@ -85,11 +86,12 @@ WORDS = {
             "accepted": "Accepted",
             "arrived": "On site",
             "done": "Done",
+            "verified": "Verified",
             "rejected": "False alarm",
             "cancelled": "Cancelled",
         },
         actions={"accept": "Accept", "arrive": "On site", "finish": "Done", "reject": "False alarm"},
-        notes={"update": "Update", "recovery": "Recovered"},
+        notes={"update": "Update", "recovery": "Recovered", "reopen": "Second handling", "verified": "Verified"},
         qualities={"suspect": "suspect", "bad": "bad"},
         limit="limit",
         left="respond in {}",
@@ -115,7 +117,7 @@ text-decoration:none;white-space:nowrap}
 article{background:#fff;border-left:.375rem solid #9ca3af;border-radius:.5rem;padding:.875rem 1rem;
 margin-bottom:1rem;box-shadow:0 1px 2px #0002;overflow-wrap:anywhere}
 .levelI{border-color:#b91c1c}.levelII{border-color:#b45309}.levelIII{border-color:#1d4ed8}
-.done,.rejected,.cancelled{border-color:#9ca3af;opacity:.75}
+.done,.verified,.rejected,.cancelled{border-color:#9ca3af;opacity:.75}
 .top{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center;font-size:.875rem}
 .badge{color:#fff;background:#6b7280;border-radius:.25rem;padding:.125rem .5rem;font-weight:600}
 .levelI .badge{background:#b91c1c}.levelII .badge{background:#b45309}.levelIII .badge{background:#1d4ed8}
