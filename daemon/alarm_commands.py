@@ -23,6 +23,8 @@ from daemon.store.db import reader
 from daemon.workorders import instrument
 
 _MOST_LISTED = 1000
+#: Digits; no ledger has given away that many.
+_LONGEST_NUMBER = 18
 _LONGEST_KPI = timedelta(days=400)
 Arguments = dict[str, Any]
 
@@ -189,7 +191,7 @@ class AlarmCommands:
     def _find(self, arguments: Arguments) -> Alarm:
         given = str(arguments.get("alarm", ""))
         with reader(self.file) as db:
-            alarm = ledger.find_alarm(db, int(given)) if given.isdecimal() else None
+            alarm = ledger.find_alarm(db, int(given)) if given.isdecimal() and len(given) < _LONGEST_NUMBER else None
         if alarm is None:
             raise ValueError(f"there is no alarm {given!r}; `precomplaint alarms list --all` shows the numbers")
         return alarm

@@ -18,6 +18,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 import structlog
 
 from daemon import __version__, control
@@ -30,6 +31,8 @@ from daemon.outputs.dispatcher import Dispatcher, Effort
 from daemon.outputs.forwarder import Forwarder, Pace
 from daemon.outputs.influx import InfluxSink
 from daemon.outputs.line import LineProtocol
+from daemon.outputs.notify.channels import routes
+from daemon.outputs.notify.courier import Courier
 from daemon.outputs.reconcile import reconcile
 from daemon.outputs.ticketing import TicketingSink
 from daemon.pipeline import Pipeline
@@ -59,6 +62,7 @@ class App:
     writer: Writer
     rules: RulesInForce
     forwarder: Forwarder
+    courier: Courier
     pipeline: Pipeline
     clock: SiteClock
 
@@ -110,6 +114,7 @@ class App:
         # the progress file is never flushed: after a power cut the journal may know of a later time
         known_at = max(progress.at, self.pipeline.journal.last_at)
         self.clock = SiteClock(not_before=known_at, on_step=_report_step)
+        self.pipeline.respond_by(self.configuration.sla)
         replayed = self.pipeline.restore(self._ask_for_patience)
         log.info("store_opened", file=str(self._file), replayed=replayed, ledger=self.pipeline.ledger.id)
         self.writer = Writer(self.pipeline, on_commit=self._committed, progress=progress)
@@ -124,12 +129,17 @@ class App:
         self.intake.count(numbered)
         self.forwarder.offer(numbered)
         self.dispatcher.wake()
+        self.courier.wake()
 
     # --- outputs -----------------------------------------------------------------------------------------
 
     async def _outputs(self) -> None:
         gateway, site = self.configuration.gateway, self.configuration.catalogue.site
-        async with InfluxSink(gateway.influx) as influx, TicketingSink(gateway.ticketing, site.id) as ticketing:
+        async with (
+            InfluxSink(gateway.influx) as influx,
+            TicketingSink(gateway.ticketing, site.id) as ticketing,
+            contextlib.AsyncExitStack() as held,
+        ):
             self.forwarder = Forwarder(
                 influx,
                 LineProtocol(self.configuration.catalogue),
@@ -154,6 +164,9 @@ class App:
                 max_size=gateway.store.max_size,
                 reserve=gateway.store.reserve,
             )
+            http = await held.enter_async_context(aiohttp.ClientSession())
+            channels = routes(gateway.notify, http, self.clock)
+            self.courier = Courier(channels, self._file, run_job=self.writer.run, clock=self.clock)
             await self.rules.take_up()
             _calm_collector()
             sources = list(self._build_sources())
@@ -178,6 +191,7 @@ class App:
                     group.create_task(
                         reconcile(ticketing, self._file, run_job=self.writer.run, clock=self.clock), name="reconcile"
                     ),
+                    group.create_task(self.courier.run(), name="courier"),
                     group.create_task(self._tick(), name="ticker"),
                     group.create_task(self.disk.run(), name="disk"),
                     group.create_task(

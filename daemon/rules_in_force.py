@@ -66,6 +66,7 @@ class RulesInForce:
             if (new.catalogue, new.bindings, new.gateway) != (old.catalogue, old.bindings, old.gateway):
                 raise ValueError("assets, profiles or gateway.yaml have changed as well: restart to take them up")
             await self._bring_in(new.ruleset)
+            await self._writer.run(lambda _: self._pipeline.respond_by(new.sla))
             self.configuration = new
             return {"rules": len(new.ruleset.rules), "hash": new.ruleset.hash}
 

@@ -4,34 +4,34 @@ gateway.yaml ──> sources, influx, ticketing, store          (each model live
 assets.yaml ───> Catalogue (site, assets, devices, points), Bindings by source (assets.py), overrides of rules
 profiles/ ─────> what a device model says                   (shipped ones are always known)
 rules/ ────────> Ruleset
+sla/ ──────────> the response mechanism
 """
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import ByteSize, Field, TypeAdapter, ValidationError, model_validator
 
 from daemon.assets import Assets, Placement, Wire
-from daemon.documents import Document, Location, Span, Strict, build, read
+from daemon.documents import Document, Span, Strict, build, read
 from daemon.model import Catalogue, ConfigError
 from daemon.outputs.influx import InfluxConfig
+from daemon.outputs.notify.channels import ChannelConfig
 from daemon.outputs.ticketing import TicketingConfig
 from daemon.rules.lints import review
 from daemon.rules.schema import Overrides, Ruleset, load_files, shape_faults
 from daemon.sensors.modbus import ModbusConfig
 from daemon.sensors.mqtt import MqttConfig
 from daemon.sensors.profile import Binding, load_profiles
+from daemon.vault import resolve
+from daemon.workorders.sla import Sla
 
 T = TypeVar("T")
-_REFERENCE = re.compile(r"^\$\{(cred|file|env):([^}]+)\}$")
-_SECRETS = frozenset({"password", "token", "secret"})
 
 
 def shipped() -> Path:
@@ -88,6 +88,12 @@ class Gateway(Strict):
     sources: dict[str, SourceConfig] = Field(min_length=1)
     influx: InfluxConfig
     ticketing: TicketingConfig
+    #: The response mechanism: a shipped one by its name (`residential`, `shopping-mall`), or a file.
+    sla: Path = Path("residential")
+    #: Who is told, by channel.
+    notify: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")], ChannelConfig] = Field(
+        default_factory=dict
+    )
     store: StoreConfig = StoreConfig()
 
 
@@ -104,6 +110,8 @@ class Configuration:
     #: By source name.
     bindings: Mapping[str, tuple[Binding, ...]]
     ruleset: Ruleset
+    #: The response mechanism.
+    sla: Sla
     #: What is suspicious, but no fault.
     lints: tuple[str, ...] = ()
 
@@ -150,10 +158,13 @@ def load(path: Path, *, secrets: bool = True) -> Configuration:
         loaded = loaded._replace(ruleset=replace(loaded.ruleset, arrangements=assets.arrangements))
         known = {rule.id: rule for rule in loaded.ruleset.rules}
         faults += [f"{document.name}: {fault}" for fault in assets.arrangements.faults(catalogue, known)]
-    if gateway is None or loaded is None or faults:
+    sla = faults.catch(lambda: load_sla(draft.sla, directory))
+    if sla is not None and loaded is not None:
+        faults += _unknown_procedures(loaded.ruleset, sla)
+    if gateway is None or loaded is None or sla is None or faults:
         raise ConfigError(faults)
     lints = review(loaded, {str(file) for file in rules if file.is_relative_to(shipped())})
-    return Configuration(directory, gateway, catalogue, bindings, loaded.ruleset, tuple(lints))
+    return Configuration(directory, gateway, catalogue, bindings, loaded.ruleset, sla, tuple(lints))
 
 
 def _overrides(document: Document, assets: Assets) -> tuple[Overrides, Mapping[tuple[str, str], str]]:
@@ -164,6 +175,28 @@ def _overrides(document: Document, assets: Assets) -> tuple[Overrides, Mapping[t
             changes[asset.id, rule] = change
             places[asset.id, rule] = document.place(("assets", n, "overrides", rule))
     return changes, places
+
+
+def load_sla(named: Path, directory: Path) -> Sla:
+    """The response mechanism: a shipped one, or one of the site's own, relative to gateway.yaml.
+
+    Raises:
+        ConfigError: there is none, or it has faults.
+    """
+    shipped_ones = {file.stem: file for file in sorted((shipped() / "sla").glob("*.yaml"))}
+    own = directory / named
+    if str(named) not in shipped_ones and not own.is_file():
+        raise ConfigError([f"{own}: there is no such response mechanism; shipped are {', '.join(shipped_ones)}"])
+    return build(Sla, read(shipped_ones.get(str(named), own)))
+
+
+def _unknown_procedures(ruleset: Ruleset, sla: Sla) -> list[str]:
+    known = ", ".join(sla.procedures) or "none"
+    return [
+        f"rule {rule.id}: procedure: {sla.sla} has no procedure {rule.work_order.procedure!r}; known: {known}"
+        for rule in ruleset.rules
+        if rule.work_order.procedure is not None and rule.work_order.procedure not in sla.procedures
+    ]
 
 
 class _Faults(list[str]):
@@ -186,11 +219,12 @@ class _Draft(NamedTuple):
     rules: Sequence[Path | str]
     #: By source; None when it cannot be told what there is.
     wires: Mapping[str, Wire] | None
+    sla: Path
 
     @classmethod
     def of(cls, gateway: Gateway) -> _Draft:
         wires = {name: source.wire for name, source in gateway.sources.items()}
-        return cls(gateway.assets, gateway.profiles, gateway.rules, wires)
+        return cls(gateway.assets, gateway.profiles, gateway.rules, wires, gateway.sla)
 
 
 def _draft(path: Path, faults: list[str]) -> _Draft:
@@ -219,7 +253,7 @@ def _draft(path: Path, faults: list[str]) -> _Draft:
     for name, source in sources.items() if isinstance(sources, dict) else ():
         wire: Wire | None = "mqtt" if "mqtt" in (source or ()) else "modbus" if "modbus" in (source or ()) else None
         wires = {**wires, name: wire} if wires is not None and wire is not None else None
-    return _Draft(given("assets"), given("profiles"), given("rules"), wires or None)
+    return _Draft(given("assets"), given("profiles"), given("rules"), wires or None, given("sla"))
 
 
 def load_gateway(path: Path, *, secrets: bool = True) -> Gateway:
@@ -231,7 +265,7 @@ def load_gateway(path: Path, *, secrets: bool = True) -> Gateway:
     document = read(path)
     faults: list[str] = []
     if secrets:
-        document.data = _resolve(document.data, document, (), faults)
+        document.data = resolve(document, faults)
     try:
         gateway = build(Gateway, document)
     except ConfigError as error:
@@ -295,40 +329,3 @@ def _existing(places: Iterable[Path], faults: list[str]) -> list[Path]:
         else:
             faults.append(f"{place}: does not exist; correct the path in gateway.yaml")
     return found
-
-
-def _resolve(value: Any, document: Document, place: Location, faults: list[str]) -> Any:  # noqa: ANN401  YAML is any
-    if isinstance(value, dict):
-        return {key: _resolve(inner, document, (*place, key), faults) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_resolve(inner, document, (*place, n), faults) for n, inner in enumerate(value)]
-    if isinstance(value, str) and place[-2:-1] == ("tls",):
-        return str(Path(document.name).parent / value)  # relative to the file, wherever we are started
-    match = _REFERENCE.match(value) if isinstance(value, str) else None
-    if match is None:
-        if place and place[-1] in _SECRETS:
-            faults.append(
-                f"{document.place(place)}: a secret must not stand in YAML; write ${{cred:NAME}} (systemd credential), "
-                "${file:PATH} or ${env:NAME}"
-            )
-        return value
-    kind, name = match.groups()
-    try:
-        return _secret(kind, name, Path(document.name).parent)
-    except (OSError, KeyError) as error:
-        what = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else "not set"
-        faults.append(f"{document.place(place)}: {value} cannot be read: {what}")
-        return value
-
-
-def _secret(kind: str, name: str, directory: Path) -> str:
-    if kind == "env":
-        return os.environ[name]
-    if kind == "file":
-        path = Path(name)
-    elif handed_over := os.environ.get("CREDENTIALS_DIRECTORY"):
-        # systemd names the files of a whole credential directory `<id>_<file>`
-        path = Path(handed_over) / f"precomplaint_{name}"
-    else:  # run by hand, for instance `check`: where the unit has them from
-        path = directory / "credentials" / name
-    return path.read_text(encoding="utf-8").strip()
