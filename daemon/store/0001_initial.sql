@@ -139,6 +139,7 @@ CREATE TABLE work_order (
 ) STRICT;
 CREATE INDEX order_next ON work_order (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX order_by_rule ON work_order (rule, asset, created_at);
+CREATE INDEX order_by_alarm ON work_order (alarm_no);
 
 -- The timeline of each order.
 CREATE TABLE order_event (
@@ -215,6 +216,7 @@ CREATE TABLE notice (
   addressed INTEGER NOT NULL DEFAULT 0,
   channels  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE INDEX notice_by_order ON notice (order_key);
 CREATE INDEX notice_unaddressed ON notice (id) WHERE addressed = 0;
 CREATE TABLE notice_delivery (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -227,4 +229,5 @@ CREATE TABLE notice_delivery (
   last_error   TEXT NOT NULL DEFAULT '',
   delivered_at INTEGER
 ) STRICT;
+CREATE INDEX notice_delivery_by_notice ON notice_delivery (notice_id);
 CREATE INDEX notice_waiting ON notice_delivery (channel, level, id) WHERE state = 'pending';

@@ -35,11 +35,11 @@ def forget(db: sqlite3.Connection, bounds: Bounds) -> int:
     before = to_ms(bounds.before)
     (boundary,) = db.execute(_SQL["boundary"], (bounds.alarms,)).fetchone() or (0,)
     found = db.execute(_SQL["outdated"], (before, boundary, _AT_ONCE)).fetchall()
-    for no, order_key in found:
+    for (no,) in found:
         db.execute(_SQL["drop_transitions"], (no,))
-        if order_key is not None:
-            db.execute(_SQL["drop_deliveries"], (order_key,))
-            db.execute(_SQL["drop_order"], (order_key,))
+        for (order_key,) in db.execute(_SQL["orders_of"], (no,)).fetchall():
+            for part in ("drop_deliveries", "drop_told", "drop_notices", "drop_events", "drop_order"):
+                db.execute(_SQL[part], (order_key,))
         db.execute(_SQL["drop_alarm"], (no,))
     audit = db.execute(_SQL["drop_audit"], (before, bounds.audit, _AT_ONCE)).rowcount
     return len(found) + audit + db.execute(_SQL["drop_mutes"], (before, _AT_ONCE)).rowcount

@@ -4,10 +4,11 @@ SELECT no FROM alarm ORDER BY no DESC LIMIT 1 OFFSET ?
 
 -- name: outdated
 -- Alarms that are over for so long, or that are too many; never one whose order is somebody's, or that has a child which stays.
-SELECT no, order_key FROM alarm
+SELECT no FROM alarm
 WHERE cleared_at IS NOT NULL AND (cleared_at < ?1 OR no <= ?2)
-  AND (order_key IS NULL OR order_key IN (
-    SELECT key FROM work_order WHERE status IN ('done', 'verified', 'rejected', 'cancelled')))
+  AND NOT EXISTS (
+    SELECT 1 FROM work_order
+    WHERE work_order.alarm_no = alarm.no AND status NOT IN ('verified', 'rejected', 'cancelled'))
   AND no NOT IN (SELECT parent FROM alarm WHERE parent IS NOT NULL AND state != 'cleared')
   AND no NOT IN (SELECT child FROM unwritten) AND no NOT IN (SELECT parent FROM unwritten)
 ORDER BY no LIMIT ?3
@@ -19,6 +20,22 @@ DELETE FROM transition WHERE alarm_no = ?
 -- name: drop_deliveries
 -- What was delivered of an order.
 DELETE FROM outbox WHERE order_key = ? AND state != 'pending'
+
+-- name: orders_of
+-- The orders of an alarm: its own, and one that asks for the root cause.
+SELECT key FROM work_order WHERE alarm_no = ?
+
+-- name: drop_told
+-- What channels were given to tell of an order.
+DELETE FROM notice_delivery WHERE notice_id IN (SELECT id FROM notice WHERE order_key = ?)
+
+-- name: drop_notices
+-- What people were told of an order.
+DELETE FROM notice WHERE order_key = ?
+
+-- name: drop_events
+-- An order's timeline.
+DELETE FROM order_event WHERE order_key = ?
 
 -- name: drop_order
 -- A finished order.

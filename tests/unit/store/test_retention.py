@@ -23,7 +23,7 @@ def spine(tmp_path: Path) -> Pipeline:
     process(spine, shelve(0, "L3", 60), *(says(1, f"L{n}", state="bad") for n in range(4)), tick(10))
     process(spine, *(says(20, f"L{n}", state="good") for n in (0, 1, 3)), tick(100))
     ((key,),) = rows(spine, "SELECT order_key FROM alarm WHERE asset = 'L0'")
-    process(spine, TicketUpdate(at(110), key, OrderStatus.DONE, "wang"))
+    process(spine, TicketUpdate(at(110), key, OrderStatus.VERIFIED, "wang"))
     spine.db.execute("UPDATE outbox SET state = 'delivered'")
     return spine
 
@@ -51,13 +51,13 @@ def test_what_is_young_stays_unless_there_is_too_much(spine: Pipeline) -> None:
     assert forget(spine.db, Bounds(at(0), alarms=3, audit=2)) > 0
 
     assert left(spine) == ["L1", "L2", "L3"]
-    assert rows(spine, "SELECT action FROM audit ORDER BY id") == [("reload",), ("shelve_ended",), ("ticket_done",)]
+    assert rows(spine, "SELECT action FROM audit ORDER BY id") == [("reload",), ("shelve_ended",), ("ticket_verified",)]
 
 
 def test_numbers_are_never_used_again(spine: Pipeline, tmp_path: Path) -> None:
     """The newest alarm is forgotten, and the next one has another number: order keys stay unique."""
     process(spine, says(200, "L2", state="good"), tick(300))
-    spine.db.execute("UPDATE work_order SET status = 'done'")
+    spine.db.execute("UPDATE work_order SET status = 'verified'")
     forget(spine.db, Bounds(at(1000)))
     process(spine, says(400, "L5", state="bad"), tick(410))
 
