@@ -113,6 +113,9 @@ def points_of(histories: Iterable[History]) -> frozenset[str] | None:
 
 
 def together(histories: Sequence[History], judges: Mapping[str, Judge]) -> Iterator[Input]:
-    """All inputs in order of time, raw values judged."""
-    merged = iter(histories[0]) if len(histories) == 1 else heapq.merge(*histories, key=lambda item: item.at)
-    return judged(merged, judges) if judges and all(history.is_raw for history in histories) else merged
+    """All inputs in order of time, raw values judged: after they are put together, where all of them are raw."""
+    if len(histories) == 1 or all(history.is_raw for history in histories):
+        merged = heapq.merge(*histories, key=lambda item: item.at) if len(histories) > 1 else iter(histories[0])
+        return judged(merged, judges) if judges and histories[0].is_raw else merged
+    apart = [judged(history, judges) if history.is_raw else history for history in histories]
+    return heapq.merge(*apart, key=lambda item: item.at)
