@@ -56,7 +56,7 @@ def test_one_history_of_the_whole_site_makes_it_whole() -> None:
     whole = Told()
     whole.points = None  # type: ignore[assignment]
 
-    assert points_of([Told(), Told()]) == {"zone-1.pressure"}
+    assert points_of([Told(), Told()]) == frozenset({"zone-1.pressure"})
     assert points_of([Told(), whole]) is None
 
 
