@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from daemon.model import Alarm, AlarmState, Cause, DataState, Disposition, Transition
-from daemon.rules.alarm import Watch
+from daemon.rules.watch import Watch
 
 
 def adopt(watches: Mapping[str, Watch], open_alarms: Iterable[Alarm], at: datetime) -> list[Transition]:

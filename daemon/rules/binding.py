@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from daemon.model import Level, Transition
-from daemon.rules.alarm import Watch
 from daemon.rules.calendars import Calendar, CalendarSpec, CalendarState
 from daemon.rules.compiled import Compiled, K
 from daemon.rules.conditions import compile_condition
@@ -19,6 +18,7 @@ from daemon.rules.rung import Rung
 from daemon.rules.schema import Binding
 from daemon.rules.site import SiteState
 from daemon.rules.timers import Deadlines, Rank, Timer
+from daemon.rules.watch import Watch
 
 _ZERO = timedelta()
 

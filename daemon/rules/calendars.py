@@ -25,7 +25,7 @@ from daemon.model import EPOCH
 from daemon.rules.timers import Rank, Timer
 
 if TYPE_CHECKING:
-    from daemon.rules.alarm import Watch
+    from daemon.rules.watch import Watch
 
 #: What is observed of a calendar: the site's clocks, and where they are.
 CLOCK, INSIDE, OUTSIDE = "clock", "inside", "outside"

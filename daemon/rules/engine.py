@@ -17,13 +17,13 @@ from typing import Any, ParamSpec
 
 from daemon.model import EPOCH, Alarm, Cause, Input, Level, Observation, Reading, Transition, from_ms, to_ms
 from daemon.rules.adoption import adopt
-from daemon.rules.alarm import Watch
 from daemon.rules.binding import fingerprint, make_watch
 from daemon.rules.compiled import Witness
 from daemon.rules.look import WatchLook, look
 from daemon.rules.schema import Binding, Ruleset
 from daemon.rules.site import SiteState, usable
 from daemon.rules.timers import Deadlines
+from daemon.rules.watch import Watch
 
 P = ParamSpec("P")
 _VERSION = 4

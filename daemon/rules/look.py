@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from daemon.model import AlarmState, DataState, Level, Observed
-from daemon.rules.alarm import Watch
 from daemon.rules.binding import compile_questions, holds_off
 from daemon.rules.points import PointState
 from daemon.rules.predicates import Condition
 from daemon.rules.rung import Phase, Rung
 from daemon.rules.schema import Binding
 from daemon.rules.site import SiteState
+from daemon.rules.watch import Watch
 
 
 class Question(NamedTuple):

@@ -11,7 +11,7 @@ from daemon.rules.strictness import plain
 from daemon.rules.timers import Rank, Timer
 
 if TYPE_CHECKING:
-    from daemon.rules.alarm import Watch
+    from daemon.rules.watch import Watch
 
 #: A gap *longer* than the allowed one breaks a stretch: readings exactly that far apart do not.
 _TICK = timedelta(milliseconds=1)
