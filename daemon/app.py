@@ -27,6 +27,7 @@ from daemon.clock import SiteClock
 from daemon.commands import Commands, Intake
 from daemon.disk import DiskGuard
 from daemon.model import Input, Tick
+from daemon.order_commands import OrderCommands
 from daemon.outputs.dispatcher import Dispatcher, Effort
 from daemon.outputs.forwarder import Forwarder, Pace
 from daemon.outputs.influx import InfluxSink
@@ -180,6 +181,7 @@ class App:
                 self.disk,
                 self.intake,
                 AlarmCommands(self._file, self.clock, self.writer.emit, self.pipeline.known),
+                OrderCommands(self._file, self.clock, self.writer.emit, self.writer.run),
             )
             async with (
                 control.serving(self.configuration.control_socket, commands.by_name()),

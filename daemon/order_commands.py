@@ -1,0 +1,192 @@
+"""What a person may ask about work orders over the control socket, and do about them: each deed enters by `emit`.
+
+An order is named by its key, or by the number of its alarm.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from daemon import control
+from daemon.clock import Clock
+from daemon.desks import orders as desk
+from daemon.model import Command, Emit
+from daemon.store import courses, ledger
+from daemon.store.courses import Going
+from daemon.store.db import RECONCILE, reader, set_fact
+from daemon.store.jobs import RunJob
+from daemon.workorders.course import Promise
+from daemon.workorders.sla import MILESTONES
+
+_MOST_LISTED = 1000
+#: Digits; no ledger has given away that many.
+_LONGEST_NUMBER = 18
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCommands:
+    """Reads the file, checks the wish, emits the Command."""
+
+    file: Path
+    clock: Clock
+    emit: Emit
+    run_job: RunJob
+
+    def by_name(self) -> Mapping[str, control.Command]:
+        """As the control socket takes them."""
+        return {
+            "orders": self.orders,
+            "order": self.order,
+            desk.STAMP: self.stamp,
+            desk.CANCEL: self.cancel,
+            desk.RETRY: self.retry,
+            "orders_reconcile": self.reconcile,
+        }
+
+    async def orders(self, arguments: Arguments) -> dict[str, Any]:
+        """Orders in hand, or with `all` the newest `limit` whatever has become of them, the newest first."""
+        limit = min(int(arguments.get("limit", 100)), _MOST_LISTED)
+        with reader(self.file) as db:
+            found = [courses.find(db, row.key) for row in ledger.orders(db, limit)]
+        every = bool(arguments.get("all"))
+        return {"orders": [_row(going) for going in found if going is not None and (every or going.course.in_hand)]}
+
+    async def order(self, arguments: Arguments) -> dict[str, Any]:
+        """Everything about one order.
+
+        Raises:
+            ValueError: there is no such order.
+        """
+        with reader(self.file) as db:
+            going = _find(db, arguments)
+            told, deliveries = courses.events(db, going.key), courses.deliveries(db, going.key)
+        return {
+            **_row(going),
+            "explanation": going.document["explanation"],
+            "priority": going.document["priority"],
+            "previous": going.document["previous"],
+            "stamps": {name: _iso(when) for name, when in going.course.stamps.items()},
+            "promises": [_promise(promise) for promise in going.course.promises],
+            "timeline": [{**event._asdict(), "at": _iso(event.at)} for event in told],
+            "deliveries": [
+                {**one._asdict(), "created_at": _iso(one.created_at), "delivered_at": _iso(one.delivered_at)}
+                for one in deliveries
+            ],
+        }
+
+    async def stamp(self, arguments: Arguments) -> dict[str, Any]:
+        """A person says that something promised was done.
+
+        Raises:
+            ValueError: there is no such order, it waits for no such stamp, or nobody said who.
+        """
+        name = str(arguments.get("stamp", ""))
+        going = self._wanted(arguments)
+        known = sorted({promise.kept_by for promise in going.course.promises} - set(MILESTONES))
+        if name not in known:
+            raise ValueError(f"this order has no stamp {name!r}; it knows {', '.join(known) or 'none'}")
+        note = f"{name} {arguments.get('note', '')}".strip()
+        return await self._do(desk.STAMP, going, arguments, note)
+
+    async def cancel(self, arguments: Arguments) -> dict[str, Any]:
+        """Nothing more is due, nobody is told any more; the ticket is told so.
+
+        Raises:
+            ValueError: there is no such order in hand, or nobody said who and why.
+        """
+        going = self._wanted(arguments)
+        if not going.course.in_hand:
+            raise ValueError(f"this order is {going.course.status}; nothing is left to cancel")
+        reason = str(arguments.get("reason", "")).strip()
+        if not reason:
+            raise ValueError("say why, with --reason: it stands in the audit and on the ticket")
+        return await self._do(desk.CANCEL, going, arguments, reason)
+
+    async def retry(self, arguments: Arguments) -> dict[str, Any]:
+        """Have what the ticketing service refused asked again.
+
+        Raises:
+            ValueError: there is no such order, nothing of it was given up, or nobody said who.
+        """
+        going = self._wanted(arguments)
+        with reader(self.file) as db:
+            parked = [one for one in courses.deliveries(db, going.key) if one.state == "parked"]
+        if not parked:
+            raise ValueError("nothing of this order was given up")
+        return await self._do(desk.RETRY, going, arguments, "")
+
+    async def reconcile(self, _: Arguments) -> dict[str, Any]:
+        """Have the site's open tickets looked over at the next start: those of a lost ledger are told so."""
+        now = str(int(self.clock.now().timestamp() * 1000))
+        await self.run_job(lambda db: set_fact(db, RECONCILE, now))
+        return {"reconcile": "at the next start"}
+
+    def _wanted(self, arguments: Arguments) -> Going:
+        with reader(self.file) as db:
+            return _find(db, arguments)
+
+    async def _do(self, name: str, going: Going, arguments: Arguments, reason: str) -> dict[str, Any]:
+        user = str(arguments.get("user", "")).strip()
+        if not user:
+            raise ValueError("say who does it, with --user")
+        await self.emit([Command(self.clock.now(), name, going.key, user, reason)], urgent=True)
+        with reader(self.file) as db:
+            after = courses.find(db, going.key)
+        return _row(after or going)
+
+
+def _find(db: sqlite3.Connection, arguments: Arguments) -> Going:
+    named = str(arguments.get("order", ""))
+    key = named
+    if named.isdecimal() and len(named) < _LONGEST_NUMBER:
+        alarm = ledger.find_alarm(db, int(named))
+        if alarm is not None and alarm.order_key is None and alarm.parent is not None:
+            alarm = ledger.find_alarm(db, alarm.parent)
+        key = alarm.order_key or "" if alarm is not None else ""
+    going = courses.find(db, key)
+    if going is None:
+        raise ValueError(f"there is no order {named!r}; `precomplaint orders list --all` shows them")
+    return going
+
+
+def _row(going: Going) -> dict[str, Any]:
+    course, document = going.course, going.document
+    return {
+        "key": going.key,
+        "alarm": going.alarm_no,
+        "asset": going.asset,
+        "asset_name": document["asset_name"],
+        "building": document["building"],
+        "rule": going.rule,
+        "title": document["title"],
+        "type": document["type"],
+        "level": course.level.name,
+        "status": course.status,
+        "rounds": course.rounds,
+        "undecided": course.undecided,
+        "clear_since": _iso(course.clear_since),
+        "created_at": document["created_at"],
+        "next_at": _iso(course.next_at),
+        "overdue": [p.id for p in course.promises if p.missed and p.kept_at is None],
+    }
+
+
+def _promise(promise: Promise) -> dict[str, Any]:
+    return {
+        "id": promise.id,
+        "title": {"zh": promise.title.zh, "en": promise.title.en},
+        "due": _iso(promise.due),
+        "kept_at": _iso(promise.kept_at),
+        "missed": promise.missed,
+        "kept_by": promise.kept_by,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="milliseconds")

@@ -1,0 +1,121 @@
+"""What a person may ask about orders and do about them, on a file, with the real spine behind."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from daemon.clock import SiteClock
+from daemon.documents import build, read
+from daemon.model import Input, OrderStatus, Taken, TicketUpdate
+from daemon.order_commands import OrderCommands
+from daemon.settings import shipped
+from daemon.store.db import RECONCILE, fact
+from daemon.workorders.sla import Sla
+from tests.many_assets import at, begun, process, rows, ruleset, says, tick
+
+T = TypeVar("T")
+SLA = build(Sla, read(shipped() / "sla" / "residential.yaml"))
+
+
+class Desk:
+    """A pipeline on a file, its clock, and the commands that enter it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.spine = begun([ruleset(directory)], directory / "state.db")
+        self.spine.respond_by(SLA)
+        clock = SiteClock(wall=at(20 * 60).timestamp, monotonic=lambda: 0.0)  # it stands still
+        self.commands = OrderCommands(directory / "state.db", clock, self.emit, self.run_job)
+
+    async def emit(self, inputs: Sequence[Input], *, urgent: bool = False, taken: Taken | None = None) -> None:
+        assert urgent
+        assert taken is None
+        process(self.spine, *inputs)
+
+    def run_job(self, job: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
+        async def done() -> T:
+            return job(self.spine.db)
+
+        return done()
+
+    async def ask(self, name: str, **arguments: object) -> dict[str, Any]:
+        return await self.commands.by_name()[name](arguments)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    process(desk.spine, says(0, "L0", state="worse"), tick(10 * 60), tick(16 * 60))
+    yield desk
+    desk.spine.db.close()
+
+
+async def test_orders_in_hand_are_listed(desk: Desk) -> None:
+    """With what is overdue; finished ones with `all`."""
+    listed = await desk.ask("orders")
+    key = listed["orders"][0]["key"]
+    process(desk.spine, TicketUpdate(at(17 * 60), key, OrderStatus.REJECTED, "li"))
+
+    assert [(row["status"], row["overdue"]) for row in listed["orders"]] == [("pending", ["respond"])]
+    assert await desk.ask("orders") == {"orders": []}
+    assert [row["status"] for row in (await desk.ask("orders", all=True))["orders"]] == ["rejected"]
+
+
+async def test_an_order_is_shown_by_its_alarm(desk: Desk) -> None:
+    """Promises, timeline and deliveries; by the number or by the key."""
+    shown = await desk.ask("order", order="1")
+
+    assert [event["occasion"] for event in shown["timeline"]] == ["created", "warned", "overdue"]
+    assert [promise["missed"] for promise in shown["promises"]] == [True, False, False]
+    assert [one["action"] for one in shown["deliveries"]] == ["create", "update"]
+    assert await desk.ask("order", order=shown["key"]) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("order", {"order": "7"}, "there is no order '7'"),
+        ("order", {"order": "9" * 30}, "there is no order"),
+        ("order_stamp", {"order": "1", "stamp": "plann", "user": "li"}, "knows none"),
+        ("order_cancel", {"order": "1", "user": "li"}, "say why"),
+        ("order_cancel", {"order": "1", "reason": "double"}, "say who"),
+        ("order_retry", {"order": "1", "user": "li"}, "nothing of this order was given up"),
+    ],
+)
+async def test_what_cannot_be_done_is_said(desk: Desk, name: str, arguments: dict[str, object], says: str) -> None:
+    """And nothing is written."""
+    with pytest.raises(ValueError, match=says):
+        await desk.ask(name, **arguments)
+
+    assert rows(desk.spine, "SELECT count(*) FROM audit WHERE action LIKE 'order%'") == [(0,)]
+
+
+async def test_a_cancelled_order_is_over(desk: Desk) -> None:
+    """The ticket is told, and nothing is due."""
+    answer = await desk.ask("order_cancel", order="1", user="li", reason="重复")
+
+    assert (answer["status"], answer["next_at"]) == ("cancelled", None)
+    with pytest.raises(ValueError, match="nothing is left to cancel"):
+        await desk.ask("order_cancel", order="1", user="li", reason="again")
+
+
+async def test_what_was_refused_is_tried_again(desk: Desk) -> None:
+    """A parked create waits once more."""
+    key = (await desk.ask("order", order="1"))["key"]
+    process(desk.spine, TicketUpdate(at(17 * 60), key, OrderStatus.PARKED, "gateway"))
+    desk.spine.db.execute("UPDATE outbox SET state = 'parked' WHERE action = 'create'")
+
+    answer = await desk.ask("order_retry", order="1", user="li")
+
+    assert answer["status"] == "pending"
+    assert rows(desk.spine, "SELECT state, attempts FROM outbox WHERE action = 'create'") == [("pending", 0)]
+
+
+async def test_reconciling_is_left_to_the_next_start(desk: Desk) -> None:
+    """It is asked for in the file."""
+    assert await desk.ask("orders_reconcile") == {"reconcile": "at the next start"}
+    assert fact(desk.spine.db, RECONCILE) != ""
