@@ -4,6 +4,7 @@ cpu      the whole daemon over a bare aiomqtt receive loop: flat out, and paced 
 orders   from the publisher's time in the message to the order in the ticketing service
 memory   RSS with 2 000 points and 500 rules
 backtest readings a second of `rules backtest` on one core, with ten rules for each lift
+modbus   a block of 125 registers over a bare pymodbus loop, at 1 000 points of 10 units a second; a dead unit's cost
 rules    cost of a reading by the number of points and by the span of a window, without broker, decoding and disk
 
 When named:
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from benchmarks.backtest import backtest
 from benchmarks.memory import resident
+from benchmarks.modbus import modbus
 from benchmarks.ordering import time_to_order
 from benchmarks.pipeline import whole_pipeline
 from benchmarks.public import BUDGET, CURVE, MissingDataError, made, public
@@ -32,7 +34,7 @@ from benchmarks.report import Pair, Results
 from benchmarks.rules import SIZES, stepped, windowed
 from benchmarks.work import FIELDS, Work
 
-PARTS = ("cpu", "orders", "memory", "backtest", "rules")
+PARTS = ("cpu", "orders", "memory", "backtest", "rules", "modbus")
 #: Parts that `make bench` leaves out: they measure what rules find, not what the machine can do.
 WHEN_NAMED = ("public", "loop")
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -55,6 +57,9 @@ async def run(chosen: argparse.Namespace) -> Results:
         _say("memory")
         points, rules = (200, 50) if chosen.quick else (2_000, 500)
         results.held = await resident(points, rules, Work(60_000 // scale, 1_000, shape="status"))
+    if "modbus" in chosen.parts:
+        _say("reading 10 units over Modbus")
+        results.bus = await modbus(10, 2 if chosen.quick else 20, 1 if chosen.quick else chosen.pairs)
     for n in range(1 if chosen.quick else chosen.pairs):
         _repeated(results, chosen.parts, n + 1, scale)
     if "public" in chosen.parts:

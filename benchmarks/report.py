@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.backtest import Played
 from benchmarks.memory import Held
+from benchmarks.modbus import Bus
 from benchmarks.ordering import Ordered
 from benchmarks.pipeline import Processed
 from benchmarks.public import Scores
@@ -44,6 +45,7 @@ class Results:
     made: Made | None = None
     stepped: list[Stepped] = field(default_factory=list)
     windowed: list[Windowed] = field(default_factory=list)
+    bus: Bus | None = None
 
     def as_json(self) -> dict[str, Any]:
         """One object."""
@@ -63,12 +65,13 @@ class Results:
             "loop": self.made.as_json() if self.made else None,
             "rules": [asdict(one) for one in self.stepped],
             "windows": [asdict(one) for one in self.windowed],
+            "modbus": self.bus.as_json() if self.bus else None,
         }
 
     def as_text(self) -> str:
         """A table for people."""
         scores = [part.as_text() for part in (self.found, self.made) if part is not None]
-        if scores and not (self.pairs or self.ordered or self.held or self.played or self.stepped):
+        if scores and not (self.pairs or self.ordered or self.held or self.played or self.stepped or self.bus):
             return "\n\n".join(scores)
         rows = [self.machine, ""] + ([_HEAD, "-" * len(_HEAD)] if self.pairs else [])
         for name, pairs in self.pairs.items():
@@ -99,6 +102,8 @@ class Results:
             for one in self.stepped
         ]
         rows += _windows(self.windowed)
+        if self.bus:
+            rows.append(self.bus.as_text())
         if self.pairs:
             rows.append("after every run the store held exactly the values that were sent")
         return "\n\n".join(["\n".join(rows), *scores])

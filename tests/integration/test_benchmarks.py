@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.backtest import backtest
 from benchmarks.memory import resident
+from benchmarks.modbus import modbus
 from benchmarks.ordering import time_to_order
 from benchmarks.pipeline import whole_pipeline
 from benchmarks.receiving import bare_loop
@@ -40,3 +41,15 @@ async def test_benchmarks_run() -> None:
     assert json.loads(json.dumps(report.as_json()))["cpu"]["tiny"]["pairs"][0]["whole"]["values_stored"] == 990
     assert "readings/s on one core" in report.as_text()
     assert "tiny 1" in report.as_text()
+
+
+async def test_the_bus_is_measured() -> None:
+    """The loop and our source read the same units, ours makes a hundred points of each block."""
+    found = await modbus(2, 2, 1)
+    report = Results("a machine", bus=found)
+
+    assert found.pairs[0].points == 100 * found.pairs[0].blocks
+    assert found.pairs[0].ratio > 0
+    assert 0 < found.kept <= 1
+    assert json.loads(json.dumps(report.as_json()))["modbus"]["units"] == 2
+    assert "one dead unit among four" in report.as_text()
