@@ -93,6 +93,8 @@ class LiftState:
     vibration_pp: float
     rope_ratio: float
     starts: int
+    #: Runs that have ended at a landing.
+    stops: int
     door_cycles: int
     bends: int
 
@@ -119,7 +121,7 @@ class Lift:
         self._extra_room = self._extra_motor = 0.0
         self._level = self._random.gauss(params.level_bias, params.level_sigma)
         self._vibration = params.vibration
-        self.starts = self.door_cycles = self.bends = 0
+        self.starts = self.stops = self.door_cycles = self.bends = 0
         self._schedule_call()
 
     def apply(self, faults: Mapping[str, float | str]) -> None:
@@ -155,6 +157,7 @@ class Lift:
             vibration_pp=self._vibration,
             rope_ratio=self._rope_ratio(),
             starts=self.starts,
+            stops=self.stops,
             door_cycles=self.door_cycles,
             bends=self.bends,
         )
@@ -217,6 +220,7 @@ class Lift:
     def _arrive(self) -> None:
         params = self._params
         self._speed = 0.0
+        self.stops += 1
         stretch = (98.2 - self._rope_ratio()) * 0.3  # a worn rope is a longer rope, mm
         drift = float(self._faults.get("level_drift", 0.0))
         self._level = self._random.gauss(params.level_bias + stretch + drift, params.level_sigma)

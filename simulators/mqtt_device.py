@@ -59,9 +59,9 @@ class Run:
     said: dict[str, dict[str, list[float | str]]] = field(default_factory=dict)
 
 
-def status_payload(state: LiftState, unix_ms: int) -> bytes:
-    """A lift's status as its box sends it."""
-    body = {
+def status_payload(state: LiftState, unix_ms: int, *, stopped: bool) -> bytes:
+    """A lift's status as its box sends it; `stopped`: a run has ended since the message before."""
+    body: dict[str, object] = {
         "ts": unix_ms,
         "data": {
             "mode": state.mode,
@@ -74,9 +74,10 @@ def status_payload(state: LiftState, unix_ms: int) -> bytes:
             "fault": list(state.faults),
         },
         "machine": {"room_temp": round(state.room_temp, 1), "motor_temp": round(state.motor_temp, 1)},
-        "trip": {"level_mm": round(state.level_mm, 1), "vibration_pp": round(state.vibration_pp, 3)},
         "rope": {"dia_ratio": round(state.rope_ratio, 2)},
     }
+    if stopped:
+        body["trip"] = {"level_mm": round(state.level_mm, 1), "vibration_pp": round(state.vibration_pp, 3)}
     return json.dumps(body, separators=(",", ":")).encode()
 
 
@@ -95,6 +96,7 @@ class LiftBox:
         self._told_at = 0.0
         self._stamp = 0
         self._step = 0
+        self._stops = 0
 
     def presence(self, *, online: bool) -> list[Message]:
         """Its retained presence."""
@@ -122,7 +124,8 @@ class LiftBox:
         if step != self._step:
             self._step, self._stamp = step, 0
         self._stamp = max(self._stamp + 1, time.time_ns() // 1_000_000 + step)
-        yield Message(f"lifts/{self._device}/status", status_payload(state, self._stamp))
+        stopped, self._stops = state.stops > self._stops, state.stops
+        yield Message(f"lifts/{self._device}/status", status_payload(state, self._stamp, stopped=stopped))
 
 
 class LeakContact:

@@ -73,7 +73,7 @@ async def test_lift_and_leak(mosquitto: Mosquitto) -> None:
     bodies = [json.loads(message) for message in heard["lifts/L1/status"]]
 
     assert online == ["true"]
-    assert set(bodies[0]) == {"ts", "data", "machine", "trip", "rope"}
+    assert set(bodies[0]) == {"ts", "data", "machine", "rope"}
     assert bodies[chains(heard).index("open")]["data"]["fault"] == [1]
     stamps = [body["ts"] for body in bodies]
     assert stamps == sorted(set(stamps))
