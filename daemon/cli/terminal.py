@@ -12,8 +12,8 @@ from rich.console import Console
 
 OK, FAILED, USAGE, LINT = 0, 1, 2, 3
 
-out = Console()
-err = Console(stderr=True)
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
 
 
 class Output(enum.StrEnum):

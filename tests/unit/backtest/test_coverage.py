@@ -157,3 +157,16 @@ def test_rules_from_templates_are_covered_like_others(folder: Path) -> None:
     (folder / "r.test.yaml").write_text(TESTS + MORE, encoding="utf-8")
 
     assert _never(folder) == []
+
+
+def test_a_rule_that_extends_a_template_is_covered_like_any_other(folder: Path) -> None:
+    """Its conditions are those of the template, with its own arguments."""
+    words = RULES[RULES.index("    basis:") :]
+    rule = "version: 1\ntemplates:\n  wet:\n    parameters: {point: ~}\n    applies_to: {kind: water_zone}\n"
+    rule += "    levels: [{level: I, when: {point: $point, equals: wet}}]\nrules:\n"
+    rule += "  - id: leaks\n    extends: wet\n    with: {point: leak}\n    title: {zh: 题, en: title}\n" + words
+    (folder / "r.yaml").write_text(rule, encoding="utf-8")
+    tests = TESTS[: TESTS.index("  - title")] + "  - title: Dry is nothing\n    series: {leak: \"'dry'\"}\n"
+    (folder / "r.test.yaml").write_text(tests, encoding="utf-8")
+
+    assert _never(folder) == ["level I never fired", "never recovered", "levels.0.when never true"]
