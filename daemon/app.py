@@ -181,7 +181,7 @@ class App:
                 self.disk,
                 self.intake,
                 AlarmCommands(self._file, self.clock, self.writer.emit, self.pipeline.known),
-                OrderCommands(self._file, self.clock, self.writer.emit, self.writer.run),
+                OrderCommands(self._file, self.clock, self.writer.emit, self.writer.run, self.dispatcher.look),
             )
             async with (
                 control.serving(self.configuration.control_socket, commands.by_name()),

@@ -6,7 +6,7 @@ An order is named by its key, or by the number of its alarm.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +37,8 @@ class OrderCommands:
     clock: Clock
     emit: Emit
     run_job: RunJob
+    #: To be called when deliveries that were given up wait again.
+    waits_again: Callable[[], None]
 
     def by_name(self) -> Mapping[str, control.Command]:
         """As the control socket takes them."""
@@ -119,7 +121,9 @@ class OrderCommands:
             parked = [one for one in courses.deliveries(db, going.key) if one.state == "parked"]
         if not parked:
             raise ValueError("nothing of this order was given up")
-        return await self._do(desk.RETRY, going, arguments, "")
+        answer = await self._do(desk.RETRY, going, arguments, "")
+        self.waits_again()
+        return answer
 
     async def reconcile(self, _: Arguments) -> dict[str, Any]:
         """Have the site's open tickets looked over at the next start: those of a lost ledger are told so."""

@@ -92,6 +92,11 @@ class Dispatcher:
         self._idle.clear()
         self._wake.set()
 
+    def look(self) -> None:
+        """What was given up may wait again."""
+        self._look_again = True
+        self.wake()
+
     async def run(self) -> None:
         """Deliver and poll until cancelled. Raises only what ended the writer."""
         async with asyncio.TaskGroup() as group:

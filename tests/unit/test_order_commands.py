@@ -29,7 +29,7 @@ class Desk:
         self.spine = begun([ruleset(directory)], directory / "state.db")
         self.spine.respond_by(SLA)
         clock = SiteClock(wall=at(20 * 60).timestamp, monotonic=lambda: 0.0)  # it stands still
-        self.commands = OrderCommands(directory / "state.db", clock, self.emit, self.run_job)
+        self.commands = OrderCommands(directory / "state.db", clock, self.emit, self.run_job, lambda: None)
 
     async def emit(self, inputs: Sequence[Input], *, urgent: bool = False, taken: Taken | None = None) -> None:
         assert urgent
