@@ -17,6 +17,7 @@ from simulators.events import Kind
 from simulators.lifetime import announce, told_to_stop
 from simulators.load import ChainOpen, Load, Plan, Shape
 from simulators.modbus_device import Way
+from simulators.profile_box import address_of
 from simulators.scenario import Device, ProfileParams, Scenario, load_scenario, single
 from simulators.strict_yaml import DocumentError
 
@@ -174,7 +175,7 @@ async def _device(chosen: argparse.Namespace) -> None:
         if boxes:
             published = mqtt_device.playing(chosen.broker, scenario, boxes, chosen.period)
             stages.append((await stack.enter_async_context(published)).stage)
-            facts["addresses"] = {box.id: mqtt_device.address_of(box) for box in boxes}
+            facts["addresses"] = {box.id: address_of(box) for box in boxes}
         over = await stack.enter_async_context(told_to_stop(tell))
         announce(**facts)
         await over.wait()

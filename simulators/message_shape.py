@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from simulators.device_model import quiet
@@ -65,6 +65,9 @@ class MessageShape:
         """The messages so many seconds after the start; the device's clock says `unix_ms`."""
         return [Message(self._filled(topic), self._payload(topic, seconds, unix_ms)) for topic in self._mqtt["topics"]]
 
+    def connecting(self) -> None:
+        """A connection begins; it makes no difference."""
+
     def presence(self, *, online: bool) -> list[Message]:
         """What says that it is there, or gone, on each of its topics of presence."""
         found = []
@@ -89,7 +92,7 @@ class MessageShape:
             if quantity.field.get("topic") in (None, topic)
         ]
         if self._mqtt.get("payload") == "text":
-            return b"".join(str(self._raw(quantity, seconds, place)[0]).encode() for place, quantity in here)
+            return b"".join(str(self._spoken(quantity, seconds, place).raw).encode() for place, quantity in here)
         root: dict[str, Any] = {}
         for condition in (self._mqtt.get("when"), self._mqtt.get("needs")):
             if condition is not None and "is" in condition:
@@ -98,45 +101,54 @@ class MessageShape:
         if (stamp := self._mqtt.get("timestamp")) is not None:
             _put(root, stamp["path"], _moment(stamp, unix_ms))
         for place, quantity in here:
-            raw, there = self._raw(quantity, seconds, place)
-            if there:
-                _put(root, self._filled_path(quantity.field["path"]), raw)
+            said = self._spoken(quantity, seconds, place)
+            if said.there:
+                _put(root, self._filled_path(quantity.field["path"]), said.raw)
         return json.dumps(root, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _spoken(self, quantity: Quantity, seconds: float, place: int) -> Spoken:
+        said = spoken(self._model, quantity, seconds, place)
+        self.says[quantity.name] = said.says
+        return said
 
     def _filled_path(self, path: str) -> str:
         return _PART.sub(lambda part: self.address[part[1]], path)
 
-    def _raw(self, quantity: Quantity, seconds: float, place: int) -> tuple[Any, bool]:
-        """What stands in the message, and whether anything does; notes what it means."""
-        field = quantity.field
-        if "contains" in field:
-            self.says[quantity.name] = field.get("map", {}).get("no", "no")
-            return [], True
-        if not quantity.labelled:
-            raw = quantity.at(seconds, place) - field.get("offset", 0.0)
-            # As many digits as a person would want to read.
-            raw = round(raw / field.get("scale", 1.0), 0 if "scale" in field else 3)
-            self.says[quantity.name] = raw * field.get("scale", 1.0) + field.get("offset", 0.0)
-            return raw, True
-        if field.get("when_absent") is not None:
-            self.says[quantity.name] = str(field["when_absent"])
-            return None, False
-        raw, self.says[quantity.name] = self._label(field)
-        return raw, True
 
-    def _label(self, field: dict[str, Any]) -> tuple[Any, str]:
-        codes = field.get("codes")
-        labels = self._model.tables[codes] if isinstance(codes, str) else field.get("map", {})
-        if labels:
-            label = quiet(list(labels.values()))
-            raw = next(raw for raw, found in labels.items() if found == label)
-            return ([] if self._listed(field["path"]) else _typed(raw)), label
+class Spoken(NamedTuple):
+    """What stands in a message for a point."""
+
+    raw: Any
+    #: What it means: a number in the point's unit, or a label.
+    says: float | str
+    there: bool = True
+
+
+def spoken(model: DeviceModel, quantity: Quantity, seconds: float, place: int) -> Spoken:
+    """What a point says so many seconds after the start; `place` is its place in the profile."""
+    field = quantity.field
+    if "contains" in field:
+        return Spoken([], field.get("map", {}).get("no", "no"))
+    if not quantity.labelled:
+        # As many digits as a person would want to read.
+        raw = (quantity.at(seconds, place) - field.get("offset", 0.0)) / field.get("scale", 1.0)
+        raw = round(raw, 0 if "scale" in field else 3)
+        return Spoken(raw, raw * field.get("scale", 1.0) + field.get("offset", 0.0))
+    if field.get("when_absent") is not None:
+        return Spoken(None, str(field["when_absent"]), there=False)
+    codes = field.get("codes")
+    labels = model.tables[codes] if isinstance(codes, str) else field.get("map", {})
+    if not labels:
         label = quiet(list(field.get("labels", (_WORD,))))
-        return label, label
+        return Spoken(label, label)
+    label = quiet(list(labels.values()))
+    raw = next(raw for raw, found in labels.items() if found == label)
+    return Spoken([] if _is_list(model, field["path"]) else _typed(raw), label)
 
-    def _listed(self, path: str) -> bool:
-        """Whether another point looks into a list at the same place."""
-        return any(each.field["path"] == path and "contains" in each.field for each in self._model.quantities)
+
+def _is_list(model: DeviceModel, path: str) -> bool:
+    """Whether another point looks into a list at the same place."""
+    return any(each.field["path"] == path and "contains" in each.field for each in model.quantities)
 
 
 def _typed(raw: object) -> object:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiomqtt
 
-from simulators.device_model import load_model, note
 from simulators.events import Kind
 from simulators.lifetime import heed_cancellation
 from simulators.lift import Lift, LiftParams, LiftState
 from simulators.line_faults import LineFaults
-from simulators.message_shape import Message, MessageShape
+from simulators.message_shape import Message
 from simulators.on_the_way import OnTheWay
+from simulators.profile_box import ProfileBox
 from simulators.proxy import FaultProxy
-from simulators.scenario import LeakParams, ProfileParams
+from simulators.scenario import LeakParams
 from simulators.stage import Stage
 
 if TYPE_CHECKING:
@@ -98,6 +97,9 @@ class LiftBox:
         self._step = 0
         self._stops = 0
 
+    def connecting(self) -> None:
+        """A connection begins; it makes no difference."""
+
     def presence(self, *, online: bool) -> list[Message]:
         """Its retained presence."""
         return [Message(f"lifts/{self._device}/online", b"true" if online else b"false", retain=True)]
@@ -140,6 +142,9 @@ class LeakContact:
         self._told: bool | None = None
         self._told_at = 0.0
 
+    def connecting(self) -> None:
+        """A connection begins; it makes no difference."""
+
     def presence(self, *, online: bool) -> list[Message]:  # noqa: ARG002  as all devices are asked
         """None."""
         return []
@@ -157,39 +162,6 @@ class LeakContact:
         yield Message(f"leak/{self._device}/state", body.encode())
 
 
-class ProfileBox:
-    """A device of any model, with the topics and payloads that its profile names."""
-
-    def __init__(self, device: Device, run: Run) -> None:
-        if not isinstance(device.params, ProfileParams):
-            raise TypeError(f"{device.id} has no profile")
-        self._device = device.id
-        self._run = run
-        self._shape = MessageShape(load_model(device.params.profile), device.address, device.id)
-        self._told_at = -math.inf
-        self._stamp = 0
-        self._step = 0
-
-    def presence(self, *, online: bool) -> list[Message]:
-        """What says that it is there, or gone."""
-        return self._shape.presence(online=online)
-
-    def look(self) -> Iterator[Message]:
-        """The messages that are due, if any."""
-        now, at = time.monotonic(), self._run.stage.now()
-        faults = self._run.stage.scenario.active(self._device, at)
-        if "sensor_silent" in faults or now - self._told_at < (self._run.period or _IDLE) - _TICK / 2:
-            return
-        self._told_at = now
-        step = int(1000 * float(faults.get("clock_step", 0.0)))
-        if step != self._step:
-            self._step, self._stamp = step, 0
-        self._stamp = max(self._stamp + 1, time.time_ns() // 1_000_000 + step)
-        messages = self._shape.at(at, self._stamp)
-        note(self._run.said.setdefault(self._device, {}), self._shape.says)
-        yield from messages
-
-
 Box = LiftBox | LeakContact | ProfileBox
 
 
@@ -197,12 +169,6 @@ def _box(device: Device, run: Run) -> Box:
     if device.kind is Kind.LIFT:
         return LiftBox(device, run)
     return LeakContact(device, run) if device.kind is Kind.LEAK else ProfileBox(device, run)
-
-
-def address_of(device: Device) -> dict[str, str]:
-    """The named parts of the topics of a device of a profile, by which a gateway knows it."""
-    assert isinstance(device.params, ProfileParams)  # noqa: S101  the caller chose it by its kind
-    return MessageShape(load_model(device.params.profile), device.address, device.id).address
 
 
 async def _watch(box: Box, name: str, run: Run, waiting: asyncio.Queue[Message], line: LineFaults) -> None:
@@ -223,10 +189,11 @@ async def _watch(box: Box, name: str, run: Run, waiting: asyncio.Queue[Message],
 
 async def _publish(broker: tuple[str, int], name: str, box: Box, run: Run, waiting: asyncio.Queue[Message]) -> None:
     """Publish what waits, in order, each until it is acknowledged; reconnect for ever."""
-    gone = box.presence(online=False)
-    will = aiomqtt.Will(gone[0].topic, gone[0].payload, qos=1, retain=True) if gone else None
     unacknowledged: Message | None = None
     while True:
+        box.connecting()
+        gone = box.presence(online=False)
+        will = aiomqtt.Will(gone[0].topic, gone[0].payload, qos=1, retain=gone[0].retain) if gone else None
         client = aiomqtt.Client(
             *broker,
             identifier=f"sim-{name}",
@@ -251,14 +218,14 @@ async def _publish(broker: tuple[str, int], name: str, box: Box, run: Run, waiti
 async def _presence(client: aiomqtt.Client, box: Box) -> AsyncIterator[None]:
     """Be seen as online; an orderly end says offline itself, because it sends no last will."""
     for message in box.presence(online=True):
-        await client.publish(message.topic, message.payload, qos=1, retain=True)
+        await client.publish(message.topic, message.payload, qos=1, retain=message.retain)
         heed_cancellation()
     try:
         yield
     except asyncio.CancelledError:
         with contextlib.suppress(aiomqtt.MqttError):
             for message in box.presence(online=False):
-                await client.publish(message.topic, message.payload, qos=1, retain=True, timeout=1.0)
+                await client.publish(message.topic, message.payload, qos=1, retain=message.retain, timeout=1.0)
         raise
 
 

@@ -16,6 +16,7 @@ from daemon.supervisor import Backoff, keep_alive
 from simulators import broker, modbus_device, mqtt_device
 from simulators.events import EVENTS, Kind
 from simulators.modbus_device import ProfileUnit, Way
+from simulators.profile_box import address_of
 from simulators.scenario import Device, ProfileParams, single
 from tests.modbus_bus import Heard, metric, until
 from tests.mqtt_peers import Spine
@@ -165,7 +166,7 @@ async def test_a_fault_of_a_device_gives_no_false_reading(fault: str, noticed: C
     scenario = single(device)
     spine, downs = Spine(), list[SourceDown]()
     async with broker.serving() as found:
-        source = mqtt_source(name, found.port, mqtt_device.address_of(device))
+        source = mqtt_source(name, found.port, address_of(device))
         async with (
             kept_alive(lambda: source.run(spine), downs),
             mqtt_device.playing(("127.0.0.1", found.v5_port), scenario, scenario.devices, 0.1, keepalive=1) as run,

@@ -13,6 +13,7 @@ from daemon.sensors.profile import Profile
 from simulators import broker, modbus_device, mqtt_device
 from simulators.events import Kind
 from simulators.modbus_device import ProfileUnit, Way
+from simulators.profile_box import address_of
 from simulators.scenario import Device, ProfileParams, single
 from tests.modbus_bus import Heard, running, until
 from tests.mqtt_peers import Spine
@@ -20,8 +21,7 @@ from tests.mqtt_peers import running as running_source
 from tests.simulated import PROFILES, bound, mqtt_source, untrue
 
 MODBUS = [name for name, profile in PROFILES.items() if profile.modbus is not None]
-#: Those that speak JSON or plain text.
-MQTT = [name for name, p in PROFILES.items() if p.mqtt is not None and p.mqtt.payload in ("json", "text")]
+MQTT = [name for name, profile in PROFILES.items() if profile.mqtt is not None]
 
 
 async def check_modbus(name: str, way: Way) -> None:
@@ -70,7 +70,7 @@ async def test_a_simulated_device_of_each_profile_is_heard(name: str) -> None:
     spine = Spine()
     async with (
         broker.serving() as found,
-        running_source(mqtt_source(name, found.port, mqtt_device.address_of(device)), spine),
+        running_source(mqtt_source(name, found.port, address_of(device)), spine),
         mqtt_device.playing(("127.0.0.1", found.v5_port), scenario, scenario.devices, 0.2) as run,
     ):
         await until(
