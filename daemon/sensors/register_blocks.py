@@ -19,7 +19,7 @@ from operator import add, and_, itemgetter, le, mul, rshift, truediv
 
 from daemon.model import Quality, Reading, Reason, Rejection, Value
 from daemon.sensors.blocks import Block
-from daemon.sensors.register_points import Companion, RegisterPoint, Told
+from daemon.sensors.register_points import LEAST, Companion, RegisterPoint, Told
 from daemon.sensors.register_readers import line
 from daemon.sensors.registers import BIT_TABLES, Raw, Table
 
@@ -86,6 +86,8 @@ class _Numbers:
         self.points = points
         self._picked = _Picked(points, start, swapped=swapped)
         self._ids = [point.point.id for point in points]
+        #: Among them are 32-bit floats, whose least numbers come of a wrong word order.
+        self._singles = any(point.field.type == "f32" for point in points)
         lines = [line(point.field.scale, point.field.offset) for point in points]
         #: What has to be done to the raw numbers, in this order; what changes none of them is left out.
         self._steps: list[tuple[Callable[[Raw, Raw], Raw], list[Raw]]] = []
@@ -99,7 +101,10 @@ class _Numbers:
 
     def decode(self, words: Sequence[int], at: datetime) -> list[Reading] | None:
         """A good reading of each; None: they are to be looked at one by one."""
-        numbers: Iterable[Raw] = self._picked(words)
+        raws = self._picked(words)
+        if self._singles and min(filter(None, map(abs, raws)), default=1) < LEAST:
+            return None
+        numbers: Iterable[Raw] = raws
         for step, terms in self._steps:
             numbers = map(step, numbers, terms)
         values = list(numbers)

@@ -12,7 +12,7 @@ from daemon.sensors.register_readers import compile_conversion, compile_reader, 
 from daemon.sensors.registers import Raw, RegisterField, Table
 
 #: The least normal 32-bit float. No device measures less; words in the wrong order do: 0.25 becomes 2e-41.
-_LEAST = 2.0**-126
+LEAST = 2.0**-126
 #: Decimals beyond this are no setting of a device but something else in the register.
 _MOST_DECIMALS = 9
 
@@ -116,7 +116,7 @@ class RegisterPoint:
                 return finished
             value = finished
         point = self.point
-        if self._single and 0 < abs(raw) < _LEAST:
+        if self._single and 0 < abs(raw) < LEAST:
             return Reading(point.id, at, value, at, Quality.BAD, Reason.NOT_A_NUMBER)
         verdict = of_value(value, raw=raw, low=point.low, high=point.high, sentinels=self._sentinels)
         return Reading(point.id, at, value, at, *verdict)

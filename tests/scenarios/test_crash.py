@@ -115,7 +115,7 @@ def test_a_log_cut_anywhere_opens_and_the_loss_is_counted(killed: Path, tmp_path
     chance = random.Random(5)
     losses = []
     for number, length in enumerate([0, 31, size, *(chance.randrange(size) for _ in range(25))]):
-        left = journal(cut(killed, tmp_path / f"probe-{number}", length)) if length > 4096 * 40 else None
+        left = journal(cut(killed, tmp_path / f"probe-{number}", length)) if length > 4096 * 120 else None
         directory = cut(killed, tmp_path / f"cut-{number}", length)
         with Progress(directory) as progress:
             known = progress.seq
