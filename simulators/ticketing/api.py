@@ -11,9 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from simulators.ticketing.bodies import Action, Note, Order
+from simulators.ticketing.bodies import Action, Note, Order, Progress
+from simulators.ticketing.db import Record
+from simulators.ticketing.guard import guard
+from simulators.ticketing.intake import add_complaints
 from simulators.ticketing.page import add_page
-from simulators.ticketing.store import KeyTaken, NotFound, NotNow, Record, Store
+from simulators.ticketing.store import KeyTaken, NotFound, NotNow, Said, Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,10 +35,15 @@ def build(store: Store, script: Script, *, token: str | None, timezone: str) -> 
         token: what `Authorization: Bearer` must carry; None: nobody is asked.
         timezone: IANA zone in which the page shows moments.
     """
-    app = FastAPI(title="precomplaint ticketing", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="precomplaint ticketing", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(guard)]
+    )
+    authorize = _bearer(token)
     _add_errors(app)
-    _add_contract(app, store, _bearer(token))
+    _add_contract(app, store, authorize)
+    _add_actions(app, store, authorize)
     _add_controls(app, store, script)
+    add_complaints(app, store, authorize)
     add_page(app, store, timezone)
     return app
 
@@ -79,10 +87,18 @@ def _add_contract(app: FastAPI, store: Store, authorize: Callable[[Request], Awa
         kept = store.annotate(order_id, key, json.loads(await request.body()))
         return JSONResponse(kept.record, 201 if kept.new else 200)
 
+
+def _add_actions(app: FastAPI, store: Store, authorize: Callable[[Request], Awaitable[None]]) -> None:
+    guarded: dict[str, Any] = {"dependencies": [Depends(authorize)]}
+
+    @app.post("/v1/orders/{order_id}/progress", **guarded)
+    async def say(order_id: str, body: Progress, request: Request) -> JSONResponse:
+        return JSONResponse(_with_url(store.say(order_id, Said(body.by, body.note, body.stamp, body.team)), request))
+
     @app.post("/v1/orders/{order_id}/{action}", **guarded)
     async def act(
         order_id: str,
-        action: Literal["accept", "arrive", "finish", "reject", "cancel"],
+        action: Literal["accept", "arrive", "finish", "confirm", "reopen", "reject", "cancel"],
         body: Action,
         request: Request,
     ) -> JSONResponse:
@@ -149,4 +165,4 @@ _RECEIPT = ("id", "key", "status", "url")
 
 
 def _with_url(record: Record, request: Request) -> Record:
-    return {**record, "url": f"{request.base_url}#{record['id']}"}
+    return {**record, "url": f"{request.base_url}orders/{record['id']}"}

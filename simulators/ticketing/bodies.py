@@ -13,12 +13,16 @@ def _moment(text: str) -> str:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("a moment needs its offset from UTC, as in 2026-11-21T08:00:00.000Z")
+    if not 1970 <= at.year <= 9000:
+        raise ValueError("no moment of our time")
     return text
 
 
 Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
 Word = Annotated[str, Field(min_length=1, max_length=256)]
 Level = Literal["I", "II", "III"]
+#: How a complaint came in.
+Channel = Literal["app", "wechat", "hotline", "desk", "notice_box", "community_office"]
 
 
 class _Body(BaseModel):
@@ -98,3 +102,33 @@ class Action(_Body):
 
     by: Word
     note: Annotated[str, Field(max_length=2000)] = ""
+
+
+class Progress(_Body):
+    """What a person says besides: a remark, a thing done, the team that it goes to."""
+
+    by: Word
+    note: Annotated[str, Field(max_length=2000)] = ""
+    stamp: Annotated[str, Field(max_length=64, pattern="^([a-z][a-z0-9_]*)?$")] = ""
+    team: Annotated[str, Field(max_length=64)] = ""
+
+
+class Complaint(BaseModel):
+    """投诉: what a resident says is wrong. No name and no number of a person is kept."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    text: Annotated[str, Field(min_length=1, max_length=2000)]
+    channel: Channel = "desk"
+    category: Literal["facility", "service", "safety"] = "facility"
+    urgency: Literal["urgent", "normal", "suggestion"] = "normal"
+    customer: Literal["owner", "tenant", "merchant", "other"] = "owner"
+    #: Where the resident lives, as in `3-1-1202`; tells the building when nobody does.
+    room: Annotated[str, Field(max_length=64)] = ""
+    building: Annotated[str, Field(max_length=64)] = ""
+    #: As in the gateway's assets, as far as the resident could tell.
+    asset_kind: Annotated[str, Field(max_length=64, pattern="^([a-z][a-z0-9_]*)?$")] = ""
+    asset: Annotated[str, Field(max_length=256)] = ""
+    site: Annotated[str, Field(max_length=256)] = ""
+    #: When it was noticed; now when nobody tells.
+    at: Moment | None = None

@@ -1,167 +1,164 @@
-"""The page on which a person sees the orders and says what was done: /, in Chinese or (`?lang=en`) in English."""
+"""The pages on which persons see orders and say what was done, in Chinese or (`?lang=en`) in English."""
 
 from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from fastapi import HTTPException, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
 
-from simulators.ticketing.store import ACTIONS, Record, Store, possible
-from simulators.ticketing.words import LEVELS, SCRIPT, STYLE, WORDS, Words
+from simulators.ticketing.board import Filter, board, head
+from simulators.ticketing.bodies import Complaint, Progress
+from simulators.ticketing.complaint_form import complaint_form
+from simulators.ticketing.html import View, answer
+from simulators.ticketing.intake import take
+from simulators.ticketing.order_page import order_page
+from simulators.ticketing.photos import MOST_BYTES, MOST_PHOTOS, NoPhoto
+from simulators.ticketing.states import ACTIONS
+from simulators.ticketing.store import NotNow, Said, Store
+from simulators.ticketing.words import WORDS
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from collections.abc import Callable
 
-_SHOWN = 200
+#: Orders looked at for the board, the newest.
+_SHOWN = 1000
+#: Bytes of a form with its photographs.
+_MOST_FORM = MOST_PHOTOS * MOST_BYTES + 64 * 1024
+_OURS: dict[str, Any] = {"include_in_schema": False}
 
 
 def add_page(app: FastAPI, store: Store, timezone: str) -> None:
-    """Give the application the page and the form posts behind its buttons."""
+    """Give the application its pages and the form posts behind their buttons."""
     zone = ZoneInfo(timezone)
 
-    @app.get("/", include_in_schema=False)
-    async def page(lang: str = "zh") -> HTMLResponse:
-        nonce = secrets.token_urlsafe(16)
-        policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; form-action 'self'"
-        html = render(store.find(limit=_SHOWN), lang if lang in WORDS else "zh", datetime.now(UTC), zone, nonce)
-        return HTMLResponse(html, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+    def view(lang: str) -> View:
+        return View(lang if lang in WORDS else "zh", datetime.now(UTC), zone)
 
-    @app.post("/orders/{order_id}/{action}", include_in_schema=False)
-    async def act(order_id: str, action: str, request: Request, lang: str = "zh") -> RedirectResponse:
-        origin = request.headers.get("origin")
-        if origin not in (None, "null", str(request.base_url).rstrip("/")):
-            raise HTTPException(403, "this form was sent by another page")
-        if action not in ACTIONS:
+    _add_board(app, store, view)
+    _add_order(app, store, view)
+    _add_complaint(app, store, view)
+
+
+def _add_board(app: FastAPI, store: Store, view: Callable[[str], View]) -> None:
+    @app.get("/", **_OURS)
+    async def show(lang: str = "zh", building: str = "", level: str = "", kind: str = "") -> HTMLResponse:
+        seen, orders = view(lang), store.find(kind=None, limit=_SHOWN)
+        return answer(seen, "/", board(orders, Filter(building, level, kind), seen), head=head(orders, seen))
+
+    @app.get("/photos/{name}", **_OURS)
+    async def photo(name: str) -> Response:
+        try:
+            content, media_type = store.photos.find(name)
+        except KeyError as error:
+            raise HTTPException(404, "there is no such photograph") from error
+        headers = {
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cache-Control": "private, max-age=86400, immutable",
+        }
+        return Response(content, headers=headers, media_type=media_type)
+
+
+def _add_order(app: FastAPI, store: Store, view: Callable[[str], View]) -> None:
+    @app.get("/orders/{order_id}", **_OURS)
+    async def show(order_id: str, lang: str = "zh", problem: str = "") -> HTMLResponse:
+        seen, order = view(lang), store.get(order_id)
+        linked = [(key, found[0]["id"] if (found := store.find(key=key)) else "") for key in order.get("previous", [])]
+        told = seen.words.problems.get(problem)
+        warning = f'<p class="alarm" role="alert">{escape(told)}</p>' if told else ""
+        main = warning + order_page(order, store.history(order_id), linked, seen)
+        return answer(seen, f"/orders/{order_id}", main, title=f"{order_id} ")
+
+    @app.post("/orders/{order_id}/{action}", **_OURS)
+    async def act(order_id: str, action: str, request: Request, lang: str = "zh", back: str = "") -> RedirectResponse:
+        if action not in {*ACTIONS, "progress"}:
             raise HTTPException(404, f"there is no action {action}")
-        lang = lang if lang in WORDS else "zh"
-        form = parse_qs((await request.body()).decode(errors="replace"))
-        note = form.get("note", [""])[0][:2000]
-        store.act(order_id, action, WORDS[lang].somebody, note)
-        return RedirectResponse(f"/?lang={lang}#{order_id}", status_code=303)
+        seen = view(lang)
+        store.get(order_id)
+        _look_at_size(request)
+        async with request.form(max_files=MOST_PHOTOS + 1, max_fields=20) as form:
+            problem = await _do(store, order_id, action, form, seen.words.say["somebody"])
+        query = {"problem": problem} if problem else {}
+        target = f"/?lang={seen.lang}#{order_id}" if back == "board" and not problem else ""
+        path = target or f"/orders/{order_id}?lang={seen.lang}{''.join(f'&{k}={v}' for k, v in query.items())}"
+        return RedirectResponse(path, status_code=303)
 
 
-def render(orders: list[Record], lang: str, now: datetime, zone: ZoneInfo, nonce: str) -> str:
-    """The whole page as HTML; everything that came over the wire is escaped."""
-    words = WORDS[lang]
-    other = "en" if lang == "zh" else "zh"
-    waiting = sum(order["status"] == "open" for order in orders)
-    cards = "".join(_card(order, lang, now, zone) for order in orders) or f'<p class="none">{words.no_orders}</p>'
-    return (
-        f'<!doctype html><html lang="{words.tag}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{words.heading}</title><style nonce="{nonce}">{STYLE}</style></head><body>'
-        f"<header><div><h1>{words.heading}</h1><p>{words.summary.format(all=len(orders), open=waiting)}</p></div>"
-        f'<a href="/?lang={other}" lang="{WORDS[other].tag}">{WORDS[other].name}</a></header>'
-        f"<main>{cards}</main><footer>{words.footer}</footer>"
-        f'<script nonce="{nonce}">{SCRIPT}</script></body></html>'
-    )
+def _look_at_size(request: Request) -> None:
+    """Refuse a form too large to hold, before it is read."""
+    length = request.headers.get("content-length", "")
+    if not length.isdigit():
+        raise HTTPException(411, "say how long the form is")
+    if int(length) > _MOST_FORM:
+        raise HTTPException(413, "the form is too large")
 
 
-def _card(order: Record, lang: str, now: datetime, zone: ZoneInfo) -> str:
-    words = WORDS[lang]
-    level, status = order["level"], order["status"]
-    place = " · ".join(filter(None, [order["site"], order["building"], order["asset_name"][lang]]))
-    households = " · " + words.households.format(n=order["households"]) if order["households"] else ""
-    late = f'<span class="late">{words.late}</span>' if order["late"] else ""
-    return (
-        f'<article id="{escape(order["id"])}" class="level{level} {status}">'
-        f'<div class="top"><span class="badge">{LEVELS[level]} {words.levels[level]}</span>'
-        f'<span class="status">{words.statuses[status]}</span>{_countdown(order, words, now)}</div>'
-        f"<h2>{escape(order['title'][lang])}</h2>"
-        f'<p class="place">{escape(place)} <code>{escape(order["asset"])}</code>{households} {late}</p>'
-        f"{_evidence(order, words, zone)}"
-        f"{_why(order, words, lang)}<dl><dt>{words.cause}</dt><dd>{escape(order['cause'][lang])}</dd>"
-        f"<dt>{words.consequence}</dt><dd>{escape(order['consequence'][lang])}</dd></dl>"
-        f"{_steps(order, words, lang)}{_notes(order, words, lang, zone)}{_done_by(order, words, zone)}"
-        f"{_buttons(order, words, lang)}"
-        f'<p class="fine">{escape(order["id"])} · {escape(order["rule"])} · {escape(order["basis"])}</p></article>'
-    )
+async def _do(store: Store, order_id: str, action: str, form: FormData, somebody: str) -> str:
+    """Keep what the form says, then move the order; returns what is wrong, empty when nothing is."""
+    texts = {name: value for name, value in form.items() if isinstance(value, str)}
+    given = {name: texts.get(name, "").strip() for name in ("by", "note", "stamp", "team")}
+    try:
+        said = Progress(**{**given, "by": given["by"] or somebody})
+        names = await _photos(store, form)
+        more = bool(said.stamp or said.team or names)
+        if action == "progress" and not (more or said.note):
+            return "empty"
+        if action != "progress":
+            store.act(order_id, action, said.by, said.note)
+        if more or action == "progress":
+            note = said.note if action == "progress" else ""
+            store.say(order_id, Said(said.by, note, said.stamp, said.team, names))
+    except ValidationError:
+        return "field"
+    except NoPhoto as error:
+        return str(error)
+    except NotNow:
+        return "not_now"
+    return ""
 
 
-def _countdown(order: Record, words: Words, now: datetime) -> str:
-    """Minutes left until somebody must have answered; nothing once somebody has."""
-    if order["status"] != "open":
-        return ""
-    due = datetime.fromisoformat(order["respond_by"])
-    seconds = int((due - now).total_seconds())
-    text = words.left if seconds >= 0 else words.over
-    minutes, rest = divmod(abs(seconds), 60)
-    shown = text.format(f"{minutes}:{rest:02d}")
-    kind = "due" if seconds >= 0 else "due over"
-    return (
-        f'<span class="{kind}" data-due="{int(due.timestamp() * 1000)}"'
-        f' data-left="{words.left}" data-over="{words.over}">{shown}</span>'
-    )
+async def _photos(store: Store, form: FormData) -> list[str]:
+    """All or none: each is looked at before the first is kept."""
+    files = [file for file in form.getlist("photo") if isinstance(file, UploadFile) and file.size]
+    if len(files) > MOST_PHOTOS:
+        raise NoPhoto("number")
+    if any((file.size or 0) > MOST_BYTES for file in files):
+        raise NoPhoto("size")
+    return [store.photos.keep(await file.read()) for file in files]
 
 
-def _evidence(order: Record, words: Words, zone: ZoneInfo) -> str:
-    items = "".join(
-        f"<li><code>{_breakable(seen['point'].removeprefix(order['asset'] + '.'))}</code>"
-        f"<b>{escape(_value(seen['value']))} {escape(seen['unit'])}"
-        f"{'' if seen['quality'] == 'good' else ' <i>' + words.qualities[seen['quality']] + '</i>'}</b>"
-        f"<small>{words.limit} {escape(seen['limit'])} · {_moment(seen['at'], zone)}</small></li>"
-        for seen in order["observed"]
-    )
-    return f'<ul class="evidence">{items}</ul>' if items else ""
+def _add_complaint(app: FastAPI, store: Store, view: Callable[[str], View]) -> None:
+    @app.get("/complaints/new", **_OURS)
+    async def show(lang: str = "zh") -> HTMLResponse:
+        seen = view(lang)
+        return answer(seen, "/complaints/new", complaint_form(store.assets(), {}, seen), narrow=True)
 
-
-def _breakable(name: str) -> str:
-    """Let a long name break after its underscores and dots, and nowhere else."""
-    return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
-
-
-def _why(order: Record, words: Words, lang: str) -> str:
-    """Orders of other gateways may come without an explanation."""
-    why = order.get("explanation")
-    return f"<dl><dt>{words.why}</dt><dd>{escape(why[lang])}</dd></dl>" if why else ""
-
-
-def _steps(order: Record, words: Words, lang: str) -> str:
-    items = "".join(f"<li>{escape(step[lang])}</li>" for step in order["steps"])
-    return f"<details><summary>{words.steps}</summary><ol>{items}</ol></details>" if items else ""
-
-
-def _notes(order: Record, words: Words, lang: str, zone: ZoneInfo) -> str:
-    items = "".join(
-        f'<li class="{note["kind"]}"><b>{words.notes[note["kind"]]}</b> {_moment(note["at"], zone)}'
-        f" {escape(note['text'][lang])}</li>"
-        for note in order["notes"]
-    )
-    return f'<ul class="notes">{items}</ul>' if items else ""
-
-
-def _done_by(order: Record, words: Words, zone: ZoneInfo) -> str:
-    if not order["by"]:
-        return ""
-    note = f" — {escape(order['note'])}" if order["note"] else ""
-    moment = _moment(order["changed_at"], zone)
-    return f'<p class="by">{words.statuses[order["status"]]} · {escape(order["by"])} · {moment}{note}</p>'
-
-
-def _buttons(order: Record, words: Words, lang: str) -> str:
-    actions = [action for action in possible(order["status"]) if action in words.actions]
-    if not actions:
-        return ""
-    buttons = "".join(
-        f'<button class="{action}" formaction="/orders/{escape(order["id"])}/{action}?lang={lang}">'
-        f"{words.actions[action]}</button>"
-        for action in actions
-    )
-    field = f'<input name="note" maxlength="2000" placeholder="{words.remark}" aria-label="{words.remark}">'
-    return f'<form method="post">{field}<div class="buttons">{buttons}</div></form>'
-
-
-def _value(value: float | str | None) -> str:
-    return "—" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _moment(text: str | None, zone: ZoneInfo) -> str:
-    if text is None:
-        return "—"
-    return datetime.fromisoformat(text).astimezone(zone).strftime("%m-%d %H:%M:%S")
+    @app.post("/complaints", **_OURS)
+    async def complain(request: Request, lang: str = "zh") -> Response:
+        seen = view(lang)
+        _look_at_size(request)
+        async with request.form(max_files=0, max_fields=20) as form:
+            given = {name: value for name, value in form.items() if isinstance(value, str)}
+        said = {name: value for name, value in given.items() if value.strip() and name != "key"}
+        try:
+            if "at" in said:
+                said["at"] = datetime.fromisoformat(said["at"]).replace(tzinfo=seen.zone).isoformat()
+            complaint = Complaint.model_validate(said)
+        except ValueError as error:  # pydantic's too
+            names = [str(fault["loc"][0]) for fault in error.errors()] if isinstance(error, ValidationError) else ["at"]
+            wrong = ", ".join(seen.words.say.get(name, name) for name in dict.fromkeys(names))
+            told = escape(seen.words.problems["field"].format(wrong))
+            form_again = complaint_form(store.assets(), given, seen)
+            page = answer(seen, "/complaints/new", f'<p class="alarm" role="alert">{told}</p>{form_again}', narrow=True)
+            page.status_code = 422
+            return page
+        kept = take(store, complaint, given.get("key", "")[:256] or secrets.token_urlsafe(12))
+        return RedirectResponse(f"/orders/{kept.record['id']}?lang={seen.lang}", status_code=303)

@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from simulators.ticketing.db import Record, Transaction, change_of, connect, digest_of, dump, read_id, write_id
+from simulators.ticketing.photos import Photos
+from simulators.ticketing.states import ACTIONS, JUDGED, RESOLVE, RESPOND, earlier, written
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS orders (
-    no INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, site TEXT NOT NULL, body TEXT NOT NULL,
-    level TEXT NOT NULL, status TEXT NOT NULL, by TEXT NOT NULL, note TEXT NOT NULL, changed_at TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS notes (
-    no INTEGER PRIMARY KEY, order_no INTEGER NOT NULL REFERENCES orders, key TEXT NOT NULL, digest TEXT NOT NULL,
-    body TEXT NOT NULL, UNIQUE (order_no, key)
-) STRICT;
-CREATE TABLE IF NOT EXISTS changes (
-    no INTEGER PRIMARY KEY AUTOINCREMENT, order_no INTEGER NOT NULL REFERENCES orders,
-    status TEXT NOT NULL, by TEXT NOT NULL, note TEXT NOT NULL, changed_at TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS tally (name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT;
-"""
-
-#: What a person may do, from which status, to which.
-_ACTIONS = {
-    "accept": (("open",), "accepted"),
-    "arrive": (("accepted",), "arrived"),
-    "finish": (("accepted", "arrived"), "done"),
-    "reject": (("open", "accepted", "arrived"), "rejected"),
-    "cancel": (("open", "accepted", "arrived"), "cancelled"),
-}
-ACTIONS = tuple(_ACTIONS)
-#: Where the sensor's judgement brings an order that is done, by the kind of note.
-_JUDGED = {"reopen": "open", "verified": "verified"}
-
-
-def possible(status: str) -> list[str]:
-    """The actions that an order of this status still allows."""
-    return [action for action, (allowed, _) in _ACTIONS.items() if status in allowed]
-
 
 #: Changes handed out in one answer.
 _PAGE = 500
@@ -56,8 +25,6 @@ _TALLIED = (
     "notes_repeated",
     "note_duplicates_refused",
 )
-
-Record = dict[str, Any]
 
 
 class KeyTaken(Exception):
@@ -80,70 +47,83 @@ class Kept(NamedTuple):
     record: Record
 
 
+class Said(NamedTuple):
+    """What a person says about an order besides moving it."""
+
+    by: str
+    note: str = ""
+    #: What was done, as in `states.STAMPS`; empty for a mere remark.
+    stamp: str = ""
+    #: The team that it goes to now; empty: no change.
+    team: str = ""
+    #: Names of photographs that are kept already.
+    photos: Sequence[str] = ()
+
+
 class Store:
-    """Orders, notes and changes. Single-threaded: the service's event loop owns it.
+    """Orders, complaints, notes and changes. Single-threaded: the service's event loop owns it.
 
     Args:
         path: the SQLite file, `:memory:` to forget.
     """
 
     def __init__(self, path: str | Path = ":memory:") -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        # NORMAL outlives a killed process; only a power cut could take the last commits, and this is a stand-in.
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;" + _SCHEMA)
+        self._db = connect(path)
+        self.photos = Photos(path)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._db.close()
+        self.photos.close()
 
-    def create(self, body: Record) -> Kept:
-        """Keep an order, once for its `key`.
+    def create(self, body: Record, kind: str = "order") -> Kept:
+        """Keep an order or a `complaint`, once for its `key`.
 
         Raises:
             KeyTaken: the key was used before, with another body.
         """
-        key, digest = body["key"], _digest(body)
-        with _Transaction(self._db):
+        key, digest = body["key"], digest_of(body)
+        with Transaction(self._db):
             self._count("creates_received")
-            row = self._db.execute("SELECT no, digest FROM orders WHERE key = ?", (key,)).fetchone()
+            row = self._db.execute("SELECT no, digest FROM orders WHERE kind = ? AND key = ?", (kind, key)).fetchone()
             if row is None:
-                cursor = self._db.execute(
-                    "INSERT INTO orders (key, digest, site, body, level, status, by, note, changed_at)"
-                    " VALUES (?, ?, ?, ?, ?, 'open', '', '', ?)",
-                    (key, digest, body["site"], _dump(body), body["level"], _now()),
-                )
-                return Kept(new=True, record=self._record(cursor.lastrowid or 0))
+                return Kept(new=True, record=self._record(self._insert(body, kind, digest)))
             if row["digest"] == digest:
                 self._count("creates_repeated")
                 return Kept(new=False, record=self._record(row["no"]))
             self._count("duplicates_refused")
         raise KeyTaken(key)
 
+    def _insert(self, body: Record, kind: str, digest: str) -> int:
+        level, created_at = body["level"], datetime.fromisoformat(body["created_at"])
+        resolve_by = written((created_at + RESOLVE[level]).astimezone(UTC))
+        cursor = self._db.execute(
+            "INSERT INTO orders (kind, key, digest, site, body, level, status, by, note, changed_at, team, rounds,"
+            " respond_by, resolve_by) VALUES (?, ?, ?, ?, ?, ?, 'open', '', '', ?, '', 0, ?, ?)",
+            (kind, body["key"], digest, body["site"], dump(body), level, _now(), body["respond_by"], resolve_by),
+        )
+        return cursor.lastrowid or 0
+
     def annotate(self, order_id: str, key: str, body: Record) -> Kept:
-        """Keep a note on an order, once for its key; a level in it becomes the order's.
+        """Keep a note on an order, once for its key; it may bring another level, or the sensor's judgement.
 
         Raises:
             NotFound: there is no such order.
             KeyTaken: the key was used on this order before, with another body.
         """
         no = self._no(order_id)
-        digest = _digest(body)
-        with _Transaction(self._db):
+        digest = digest_of(body)
+        with Transaction(self._db):
             self._count("notes_received")
             row = self._db.execute("SELECT digest FROM notes WHERE order_no = ? AND key = ?", (no, key)).fetchone()
             if row is None:
                 self._db.execute(
                     "INSERT INTO notes (order_no, key, digest, body) VALUES (?, ?, ?, ?)",
-                    (no, key, digest, _dump(body)),
+                    (no, key, digest, dump(body)),
                 )
-                if body.get("level"):
-                    self._db.execute("UPDATE orders SET level = ? WHERE no = ?", (body["level"], no))
-                after = _JUDGED.get(body["kind"])
-                if after is not None and self._record(no)["status"] == "done":
-                    self._move(no, after, "gateway", body["text"]["zh"])
+                self._heed(no, body)
                 return Kept(new=True, record={"id": order_id, "key": key})
             if row["digest"] == digest:
                 self._count("notes_repeated")
@@ -151,27 +131,80 @@ class Store:
             self._count("note_duplicates_refused")
         raise KeyTaken(key)
 
+    def _heed(self, no: int, note: Record) -> None:
+        if note.get("level"):
+            self._set_level(no, note["level"])
+        after = JUDGED.get(note["kind"])
+        if after is not None and self._record(no)["status"] == "done":
+            self._move(no, after, "gateway", note["text"]["zh"])
+
     def act(self, order_id: str, action: str, by: str, note: str) -> Record:
-        """Do what a person says; doing it again changes nothing.
+        """Do what a person says; doing it again changes nothing. An owner's complaint comes back a level higher.
 
         Raises:
             NotFound: there is no such order.
             NotNow: its status does not allow it.
         """
         no = self._no(order_id)
-        allowed, after = _ACTIONS[action]
-        with _Transaction(self._db):
-            status = self._record(no)["status"]
+        allowed, after = ACTIONS[action]
+        with Transaction(self._db):
+            record = self._record(no)
+            status = record["status"]
             if status not in (*allowed, after):
                 raise NotNow(f"{order_id} is {status}: {action} needs {' or '.join(allowed)}")
             if status != after:
+                if action == "reopen" and record["type"] == "complaint":
+                    self._set_level(no, record["level"].removesuffix("I") or "I")
                 self._move(no, after, by, note)
+            return self._record(no)
+
+    def say(self, order_id: str, said: Said) -> Record:
+        """Keep what a person says; the same said again at once changes nothing.
+
+        Raises:
+            NotFound: there is no such order.
+        """
+        no = self._no(order_id)
+        words = (said.by, said.note, said.stamp, said.team, " ".join(said.photos))
+        with Transaction(self._db):
+            last = self._db.execute(
+                "SELECT by, note, stamp, team, photos FROM changes WHERE order_no = ? ORDER BY no DESC LIMIT 1", (no,)
+            ).fetchone()
+            if last is None or tuple(last) != words:
+                self._db.execute(
+                    "INSERT INTO changes (by, note, stamp, team, photos, order_no, status, changed_at)"
+                    " SELECT ?1, ?2, ?3, ?4, ?5, no, status, ?7 FROM orders WHERE no = ?6",
+                    (*words, no, _now()),
+                )
+                if said.team:
+                    self._db.execute("UPDATE orders SET team = ? WHERE no = ?", (said.team, no))
             return self._record(no)
 
     def _move(self, no: int, status: str, by: str, note: str) -> None:
         change = (status, by, note, _now(), no)
         self._db.execute("UPDATE orders SET status = ?, by = ?, note = ?, changed_at = ? WHERE no = ?", change)
-        self._db.execute("INSERT INTO changes (status, by, note, changed_at, order_no) VALUES (?, ?, ?, ?, ?)", change)
+        self._db.execute(
+            "INSERT INTO changes (status, by, note, changed_at, order_no, team, photos) VALUES (?, ?, ?, ?, ?, '', '')",
+            change,
+        )
+        if status == "open":  # a second handling: its time runs anew
+            level, now = self._record(no)["level"], datetime.now(UTC)
+            self._db.execute(
+                "UPDATE orders SET rounds = rounds + 1, respond_by = ?, resolve_by = ? WHERE no = ?",
+                (written(now + RESPOND[level]), written(now + RESOLVE[level]), no),
+            )
+
+    def _set_level(self, no: int, level: str) -> None:
+        """The level's times hold from now on, and never later than before."""
+        record, now = self._record(no), datetime.now(UTC)
+        deadlines = record["deadlines"]
+        if level < record["level"]:
+            respond = earlier(deadlines["respond"], now + RESPOND[level])
+            resolve = earlier(deadlines["resolve"], now + RESOLVE[level])
+            self._db.execute("UPDATE orders SET respond_by = ?, resolve_by = ? WHERE no = ?", (respond, resolve, no))
+        self._db.execute("UPDATE orders SET level = ? WHERE no = ?", (level, no))
+
+    # --- reading -------------------------------------------------------------------------------------------
 
     def get(self, order_id: str) -> Record:
         """One order's record with its notes.
@@ -182,35 +215,49 @@ class Store:
         return self._record(self._no(order_id))
 
     def find(
-        self, *, key: str | None = None, site: str | None = None, is_open: bool | None = None, limit: int = 10_000
+        self,
+        *,
+        key: str | None = None,
+        site: str | None = None,
+        is_open: bool | None = None,
+        kind: str | None = "order",
+        limit: int = 10_000,
     ) -> list[Record]:
-        """Records that fit all that is given, newest first."""
+        """Records that fit all that is given, newest first; `kind` None: complaints too."""
         rows = self._db.execute(
             "SELECT no FROM orders WHERE (?1 IS NULL OR key = ?1) AND (?2 IS NULL OR site = ?2)"
-            " AND (?3 IS NULL OR (status IN ('open', 'accepted', 'arrived')) = ?3) ORDER BY no DESC LIMIT ?4",
-            (key, site, is_open, limit),
+            " AND (?3 IS NULL OR (status IN ('open', 'accepted', 'arrived')) = ?3)"
+            " AND (?4 IS NULL OR kind = ?4) ORDER BY no DESC LIMIT ?5",
+            (key, site, is_open, kind, limit),
         ).fetchall()
         return [self._record(row["no"]) for row in rows]
 
     def changes(self, since: int, site: str | None) -> tuple[int, list[Record]]:
-        """What persons did after the cursor, oldest first, and the cursor to come back with."""
+        """What persons did to gateways' orders after the cursor, oldest first, and the cursor to come back with."""
         rows = self._db.execute(
-            "SELECT c.*, o.key FROM changes c JOIN orders o ON o.no = c.order_no"
-            " WHERE c.no > ?1 AND (?2 IS NULL OR o.site = ?2) ORDER BY c.no LIMIT ?3",
+            "SELECT c.*, o.key, o.kind FROM changes c JOIN orders o ON o.no = c.order_no"
+            " WHERE c.no > ?1 AND o.kind = 'order' AND (?2 IS NULL OR o.site = ?2) ORDER BY c.no LIMIT ?3",
             (since, site, _PAGE),
         ).fetchall()
-        found = [
-            {
-                "id": _id(row["order_no"]),
-                "key": row["key"],
-                "status": row["status"],
-                "by": row["by"],
-                "note": row["note"],
-                "changed_at": row["changed_at"],
-            }
-            for row in rows
-        ]
-        return (rows[-1]["no"] if rows else since), found
+        return (rows[-1]["no"] if rows else since), [change_of(row) for row in rows]
+
+    def history(self, order_id: str) -> list[Record]:
+        """All that persons did to one order, oldest first, each with its `photos`."""
+        rows = self._db.execute(
+            "SELECT c.*, o.key, o.kind FROM changes c JOIN orders o ON o.no = c.order_no"
+            " WHERE c.order_no = ? ORDER BY c.no",
+            (self._no(order_id),),
+        ).fetchall()
+        return [{**change_of(row), "photos": row["photos"].split()} for row in rows]
+
+    def assets(self) -> list[Record]:
+        """The assets that gateways have told of: `asset`, `asset_kind`, `asset_name`, `building`."""
+        rows = self._db.execute(
+            "SELECT body FROM orders WHERE no IN (SELECT max(no) FROM orders WHERE kind = 'order'"
+            " GROUP BY site, json_extract(body, '$.asset')) ORDER BY no"
+        )
+        known = ("asset", "asset_kind", "asset_name", "building")
+        return [{name: json.loads(row["body"]).get(name, "") for name in known} for row in rows]
 
     def tally(self) -> dict[str, int]:
         """Counts for a test's arithmetic."""
@@ -224,9 +271,8 @@ class Store:
         self._db.execute("INSERT INTO tally VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET n = n + 1", (name,))
 
     def _no(self, order_id: str) -> int:
-        digits = order_id.removeprefix("T")
-        no = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 12 else 0
-        if self._db.execute("SELECT 1 FROM orders WHERE no = ?", (no,)).fetchone() is None:
+        kind, no = read_id(order_id)
+        if self._db.execute("SELECT 1 FROM orders WHERE kind = ? AND no = ?", (kind, no)).fetchone() is None:
             raise NotFound(order_id)
         return no
 
@@ -234,43 +280,15 @@ class Store:
         with closing(self._db.execute("SELECT * FROM orders WHERE no = ?", (no,))) as found:
             row = found.fetchone()
         notes = self._db.execute("SELECT key, body FROM notes WHERE order_no = ? ORDER BY no", (no,))
+        told = ("level", "status", "by", "note", "changed_at", "team", "rounds")
         return {
             **json.loads(row["body"]),
-            "id": _id(no),
-            "level": row["level"],
-            "status": row["status"],
-            "by": row["by"],
-            "note": row["note"],
-            "changed_at": row["changed_at"],
+            "id": write_id(row["kind"], no),
+            **{name: row[name] for name in told},
+            "deadlines": {"respond": row["respond_by"], "resolve": row["resolve_by"]},
             "notes": [{**json.loads(note["body"]), "key": note["key"]} for note in notes],
         }
 
 
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when something is raised inside."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
-
-
-def _id(no: int) -> str:
-    return f"T{no:06d}"
-
-
-def _dump(body: Record) -> str:
-    return json.dumps(body, sort_keys=True, separators=(",", ":"))
-
-
-def _digest(body: Record) -> str:
-    """Equal for equal JSON values, whatever the order of their members."""
-    return hashlib.sha256(_dump(body).encode()).hexdigest()
-
-
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""The page's words in both languages, its colours and its clockwork."""
+"""The pages' words in both languages."""
 
 from __future__ import annotations
 
@@ -9,78 +9,225 @@ LEVELS = {"I": "Ⅰ", "II": "Ⅱ", "III": "Ⅲ"}
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Everything the page says in one language."""
+    """Everything the pages say in one language."""
 
     #: BCP 47
     tag: str
     #: The language's own name.
     name: str
-    heading: str
-    summary: str
-    no_orders: str
-    footer: str
-    #: Who acts when somebody presses a button.
-    somebody: str
+    #: Single sentences and labels, by name.
+    say: dict[str, str]
     levels: dict[str, str]
+    columns: dict[str, str]
     statuses: dict[str, str]
     #: Buttons, in their order.
     actions: dict[str, str]
     notes: dict[str, str]
     qualities: dict[str, str]
-    limit: str
-    left: str
-    over: str
-    late: str
-    why: str
-    cause: str
-    consequence: str
-    steps: str
-    remark: str
-    households: str
+    types: dict[str, str]
+    stamps: dict[str, str]
+    #: What is waited for: in time, and overdue.
+    due: dict[str, tuple[str, str]]
+    problems: dict[str, str]
+    channels: dict[str, str]
+    categories: dict[str, str]
+    urgencies: dict[str, str]
+    customers: dict[str, str]
+    kinds: dict[str, str]
 
 
 WORDS = {
     "zh": Words(
         tag="zh-CN",
         name="中文",
-        heading="预投诉工单",
-        summary="共 {all} 张，{open} 张待接单",
-        no_orders="暂无工单：目前一切正常。",
-        footer="工单系统替身，仅供演示与测试；不是安全装置，不能替代报警电话。",
-        somebody="值班员",
+        say={
+            "heading": "工单看板",
+            "summary": "未结 {open} · 待接单 {waiting} · 超时 {overdue}",
+            "overdue": "{n} 张工单已超时",
+            "none": "暂无",
+            "footer": "工单系统替身，仅供演示与测试；不是安全装置，不能替代报警电话。",
+            "somebody": "值班员",
+            "board": "看板",
+            "complain": "登记投诉",
+            "export": "导出投诉",
+            "all": "全部",
+            "building": "楼栋",
+            "level": "级别",
+            "kind": "来源",
+            "filter": "筛选",
+            "rounds": "二次处理 ×{n}",
+            "late": "事后发现",
+            "why": "触发依据",
+            "evidence": "证据",
+            "limit": "限值",
+            "cause": "可能原因",
+            "consequence": "后果",
+            "steps": "处置步骤",
+            "basis": "依据",
+            "rule": "规则",
+            "priority": "优先级",
+            "previous": "近期同类工单",
+            "households": "影响 {n} 户",
+            "timeline": "经过",
+            "opened": "开单",
+            "complained": "投诉登记",
+            "gateway": "网关",
+            "actions": "处理",
+            "by": "处理人",
+            "remark": "备注（可不填）",
+            "more": "派单、节点、照片",
+            "team": "派给班组",
+            "stamp": "完成节点",
+            "photos": "照片（JPEG、PNG、WebP，每张不超过 5 MB）",
+            "photo": "照片",
+            "record": "记录进度",
+            "progress": "进度",
+            "dispatched": "派单至 {team}",
+            "text": "投诉内容",
+            "channel": "渠道",
+            "category": "类别",
+            "urgency": "紧急程度",
+            "customer": "客户类型",
+            "room": "房号（如 3-1-1202）",
+            "asset_kind": "设备类别",
+            "asset": "设备编号（知道才填）",
+            "at": "发现时间（不填为现在）",
+            "send": "提交",
+            "unknown": "不清楚",
+            "privacy": "不要填写姓名、电话。",
+            "days": "{d}天{h}时",
+        },
         levels={"I": "紧急", "II": "一般", "III": "建议"},
+        columns={"open": "待接单", "accepted": "已接单", "arrived": "处理中", "done": "待确认", "closed": "已结"},
         statuses={
             "open": "待接单",
             "accepted": "已接单",
             "arrived": "已到场",
             "done": "已完成",
-            "verified": "复核通过",
+            "verified": "已确认",
             "rejected": "误报",
             "cancelled": "已取消",
         },
-        actions={"accept": "接单", "arrive": "到场", "finish": "完成", "reject": "误报"},
-        notes={"update": "更新", "recovery": "恢复", "reopen": "二次处理", "verified": "复核通过"},
+        actions={
+            "accept": "接单",
+            "arrive": "到场",
+            "finish": "完成",
+            "confirm": "业主确认",
+            "reopen": "二次处理",
+            "reject": "误报",
+        },
+        notes={"update": "更新", "recovery": "已恢复", "reopen": "二次处理", "verified": "传感器复核通过"},
         qualities={"suspect": "可疑", "bad": "无效"},
-        limit="限值",
-        left="剩 {} 响应",
-        over="已超时 {}",
-        late="事后发现",
-        why="触发依据",
-        cause="可能原因",
-        consequence="后果",
-        steps="处置步骤",
-        remark="备注（可不填）",
-        households="影响 {n} 户",
+        types={
+            "pre_complaint": "预投诉",
+            "incident": "事故",
+            "instrument": "仪表",
+            "root_cause": "根因",
+            "complaint": "投诉",
+        },
+        stamps={
+            "planned": "已答复方案",
+            "replied": "已答复业主",
+            "called_back": "已回访",
+            "calmed": "已安抚",
+            "maintainer_called": "已通知维保",
+            "rescued": "已解救",
+            "reported": "已出报告",
+        },
+        due={
+            "respond": ("剩 {} 响应", "响应超时 {}"),
+            "arrive": ("剩 {} 到场", "到场超时 {}"),
+            "resolve": ("剩 {} 办结", "办结超时 {}"),
+        },
+        problems={
+            "not_now": "工单状态已变，此操作未执行。",
+            "type": "照片须为 JPEG、PNG 或 WebP；什么也没有记录。",
+            "size": "照片超过 5 MB；什么也没有记录。",
+            "number": "一次最多 6 张照片；什么也没有记录。",
+            "empty": "没有可记录的内容。",
+            "field": "填写有误：{}",
+        },
+        channels={
+            "app": "业主 App",
+            "wechat": "微信",
+            "hotline": "热线",
+            "desk": "前台",
+            "notice_box": "意见箱",
+            "community_office": "居委会",
+        },
+        categories={"facility": "设施", "service": "服务", "safety": "安全"},
+        urgencies={"urgent": "紧急", "normal": "一般", "suggestion": "建议"},
+        customers={"owner": "业主", "tenant": "租户", "merchant": "商户", "other": "其他"},
+        kinds={"lift": "电梯", "water_zone": "供水"},
     ),
     "en": Words(
         tag="en",
         name="English",
-        heading="Pre-complaint work orders",
-        summary="{all} in all, {open} waiting to be accepted",
-        no_orders="No orders: all is well at present.",
-        footer="Stand-in ticketing service for demonstration and tests; no safety device, replaces no alarm call.",
-        somebody="Duty staff",
+        say={
+            "heading": "Work orders",
+            "summary": "{open} open · {waiting} waiting · {overdue} overdue",
+            "overdue": "Overdue orders: {n}",
+            "none": "None",
+            "footer": "Stand-in ticketing service for demonstration and tests; no safety device, no alarm call.",
+            "somebody": "Duty staff",
+            "board": "Board",
+            "complain": "New complaint",
+            "export": "Export complaints",
+            "all": "All",
+            "building": "Building",
+            "level": "Level",
+            "kind": "Source",
+            "filter": "Filter",
+            "rounds": "Second handling ×{n}",
+            "late": "seen late",
+            "why": "Why it fired",
+            "evidence": "Evidence",
+            "limit": "limit",
+            "cause": "Probable cause",
+            "consequence": "Consequence",
+            "steps": "First steps",
+            "basis": "Basis",
+            "rule": "Rule",
+            "priority": "Priority",
+            "previous": "Recent orders about the same",
+            "households": "{n} households",
+            "timeline": "Timeline",
+            "opened": "Opened",
+            "complained": "Complaint taken",
+            "gateway": "Gateway",
+            "actions": "What to do",
+            "by": "Your name",
+            "remark": "Remark (optional)",
+            "more": "Team, milestone, photos",
+            "team": "Dispatch to team",
+            "stamp": "Milestone done",
+            "photos": "Photos (JPEG, PNG, WebP, at most 5 MB each)",
+            "photo": "Photo",
+            "record": "Record progress",
+            "progress": "Progress",
+            "dispatched": "Dispatched to {team}",
+            "text": "What is wrong",
+            "channel": "Channel",
+            "category": "Category",
+            "urgency": "Urgency",
+            "customer": "Customer",
+            "room": "Room (as in 3-1-1202)",
+            "asset_kind": "Kind of equipment",
+            "asset": "Asset id (if known)",
+            "at": "Noticed at (empty: now)",
+            "send": "Send",
+            "unknown": "Not known",
+            "privacy": "Leave out names and telephone numbers.",
+            "days": "{d}d {h}h",
+        },
         levels={"I": "Urgent", "II": "Normal", "III": "Advice"},
+        columns={
+            "open": "Waiting",
+            "accepted": "Accepted",
+            "arrived": "On site",
+            "done": "To confirm",
+            "closed": "Closed",
+        },
         statuses={
             "open": "Waiting",
             "accepted": "Accepted",
@@ -90,64 +237,61 @@ WORDS = {
             "rejected": "False alarm",
             "cancelled": "Cancelled",
         },
-        actions={"accept": "Accept", "arrive": "On site", "finish": "Done", "reject": "False alarm"},
-        notes={"update": "Update", "recovery": "Recovered", "reopen": "Second handling", "verified": "Verified"},
+        actions={
+            "accept": "Accept",
+            "arrive": "On site",
+            "finish": "Done",
+            "confirm": "Owner confirms",
+            "reopen": "Second handling",
+            "reject": "False alarm",
+        },
+        notes={
+            "update": "Update",
+            "recovery": "Recovered",
+            "reopen": "Second handling",
+            "verified": "Verified by sensor",
+        },
         qualities={"suspect": "suspect", "bad": "bad"},
-        limit="limit",
-        left="respond in {}",
-        over="overdue by {}",
-        late="seen late",
-        why="Why it fired",
-        cause="Probable cause",
-        consequence="Consequence",
-        steps="First steps",
-        remark="Remark (optional)",
-        households="{n} households",
+        types={
+            "pre_complaint": "Pre-complaint",
+            "incident": "Incident",
+            "instrument": "Instrument",
+            "root_cause": "Root cause",
+            "complaint": "Complaint",
+        },
+        stamps={
+            "planned": "Plan answered",
+            "replied": "Resident answered",
+            "called_back": "Called back",
+            "calmed": "Passengers calmed",
+            "maintainer_called": "Maintainer called",
+            "rescued": "Rescued",
+            "reported": "Report written",
+        },
+        due={
+            "respond": ("respond in {}", "response overdue {}"),
+            "arrive": ("arrive in {}", "arrival overdue {}"),
+            "resolve": ("resolve in {}", "resolution overdue {}"),
+        },
+        problems={
+            "not_now": "The order has moved on; nothing was done.",
+            "type": "A photo must be JPEG, PNG or WebP; nothing was recorded.",
+            "size": "A photo is larger than 5 MB; nothing was recorded.",
+            "number": "At most 6 photos at once; nothing was recorded.",
+            "empty": "There is nothing to record.",
+            "field": "Please mend: {}",
+        },
+        channels={
+            "app": "Residents' app",
+            "wechat": "WeChat",
+            "hotline": "Hotline",
+            "desk": "Desk",
+            "notice_box": "Notice box",
+            "community_office": "Community office",
+        },
+        categories={"facility": "Facility", "service": "Service", "safety": "Safety"},
+        urgencies={"urgent": "Urgent", "normal": "Normal", "suggestion": "Suggestion"},
+        customers={"owner": "Owner", "tenant": "Tenant", "merchant": "Merchant", "other": "Other"},
+        kinds={"lift": "Lift", "water_zone": "Water supply"},
     ),
 }
-
-STYLE = """
-*{box-sizing:border-box}body{margin:0;background:#f3f4f6;color:#1f2937;
-font:16px/1.5 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC","WenQuanYi Zen Hei",sans-serif}
-header,main,footer{max-width:44rem;margin:0 auto;padding:.75rem 1rem}
-header{display:flex;justify-content:space-between;align-items:center;gap:1rem}
-h1{font-size:1.25rem;margin:0}header p{margin:0;color:#4b5563;font-size:.875rem}
-header a{padding:.5rem .75rem;border:1px solid #d1d5db;border-radius:.5rem;background:#fff;color:#1d4ed8;
-text-decoration:none;white-space:nowrap}
-article{background:#fff;border-left:.375rem solid #9ca3af;border-radius:.5rem;padding:.875rem 1rem;
-margin-bottom:1rem;box-shadow:0 1px 2px #0002;overflow-wrap:anywhere}
-.levelI{border-color:#b91c1c}.levelII{border-color:#b45309}.levelIII{border-color:#1d4ed8}
-.done,.verified,.rejected,.cancelled{border-color:#9ca3af;opacity:.75}
-.top{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center;font-size:.875rem}
-.badge{color:#fff;background:#6b7280;border-radius:.25rem;padding:.125rem .5rem;font-weight:600}
-.levelI .badge{background:#b91c1c}.levelII .badge{background:#b45309}.levelIII .badge{background:#1d4ed8}
-.status{border:1px solid #d1d5db;border-radius:.25rem;padding:.0625rem .5rem}
-.due{margin-left:auto;font-variant-numeric:tabular-nums;font-weight:600}.over{color:#b91c1c}
-h2{font-size:1.0625rem;margin:.5rem 0 .125rem}.place{margin:0;color:#4b5563;font-size:.875rem}
-.late{color:#b45309}code{font-size:.8125rem}i{color:#b45309;font-style:normal;font-weight:400}
-.evidence{list-style:none;margin:.5rem 0;padding:0;font-size:.875rem}
-.evidence li{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;padding:.375rem 0;
-border-bottom:1px solid #e5e7eb}.evidence small{flex-basis:100%;color:#6b7280;font-size:.8125rem}
-dl{margin:.5rem 0;font-size:.875rem}dt{color:#6b7280;font-size:.8125rem}dd{margin:0 0 .25rem}
-summary{cursor:pointer;padding:.25rem 0;font-size:.875rem;color:#1d4ed8}ol{margin:.25rem 0;padding-left:1.5rem}
-.notes{list-style:none;margin:.5rem 0;padding:0;font-size:.875rem}.notes li{padding:.125rem 0}
-.recovery b{color:#047857}.by{margin:.5rem 0;font-size:.875rem;color:#374151}
-form{margin-top:.5rem}input{width:100%;font:inherit;padding:.5rem .625rem;border:1px solid #d1d5db;border-radius:.5rem}
-.buttons{display:flex;flex-wrap:wrap;gap:.5rem;margin-top:.5rem}
-button{flex:1 1 5rem;min-height:2.75rem;font:inherit;white-space:nowrap;border:1px solid #d1d5db;border-radius:.5rem;
-background:#fff;color:#1f2937;cursor:pointer}
-button.accept,button.finish{background:#1d4ed8;border-color:#1d4ed8;color:#fff}button.reject{color:#b91c1c}
-.fine{margin:.5rem 0 0;color:#6b7280;font-size:.75rem}.none{text-align:center;color:#4b5563;padding:2rem 0}
-footer{color:#6b7280;font-size:.75rem}
-"""
-
-# Counts down each second; loads the page anew each 10 s unless somebody is writing a remark or reading the steps.
-SCRIPT = """
-const tick=()=>document.querySelectorAll('[data-due]').forEach(e=>{
-const s=Math.trunc((e.dataset.due-Date.now())/1000),a=Math.abs(s);
-e.className=s<0?'due over':'due';
-e.textContent=(s<0?e.dataset.over:e.dataset.left).replace('{}',Math.floor(a/60)+':'+String(a%60).padStart(2,'0'))});
-setInterval(tick,1000);
-setInterval(()=>{const busy=[...document.querySelectorAll('input')].some(i=>i.value||i===document.activeElement);
-if(!busy&&!document.querySelector('details[open]'))location.reload()},10000);
-"""

@@ -99,7 +99,7 @@ def test_the_stand_in_has_the_contracts_paths_and_members(document: Json) -> Non
         return set(schema["properties"]), set(schema["required"])
 
     assert shape(generated) == shape(document)
-    for name in ("Order", "Note", "Action", "Observed", "Text"):
+    for name in ("Order", "Note", "Action", "Progress", "Observed", "Text"):
         assert members(generated, name) == members(document, name), name
 
 
@@ -142,6 +142,7 @@ async def test_the_answers_fit_the_document(document: Json) -> None:
     """Each status that the stand-in gives is documented for that call, and its body fits the schema."""
     order = document["components"]["examples"]["LiftOrder"]["value"]
     note = {"kind": "update", "at": order["active_at"], "text": {"zh": "更新", "en": "update"}}
+    calmed = {"by": "张师傅", "stamp": "calmed"}
     key = order["key"]
     calls = [
         ("post", "/v1/orders", "/v1/orders", order, key, 201),
@@ -160,6 +161,18 @@ async def test_the_answers_fit_the_document(document: Json) -> None:
         ("post", "/v1/orders/{order_id}/{action}", "/v1/orders/T000001/finish", {"by": "张师傅"}, "", 200),
         ("post", "/v1/orders/{order_id}/{action}", "/v1/orders/T000001/accept", {"by": "张师傅"}, "", 409),
         ("post", "/v1/orders/{order_id}/{action}", "/v1/orders/T000002/accept", {"by": "张师傅"}, "", 404),
+        ("post", "/v1/orders/{order_id}/{action}", "/v1/orders/T000001/reopen", {"by": "李业主"}, "", 200),
+        ("post", "/v1/orders/{order_id}/progress", "/v1/orders/T000001/progress", calmed, "", 200),
+        (
+            "post",
+            "/v1/orders/{order_id}/progress",
+            "/v1/orders/T000001/progress",
+            {"by": "李主管", "team": "电梯班"},
+            "",
+            200,
+        ),
+        ("post", "/v1/orders/{order_id}/progress", "/v1/orders/T000001/progress", {"stamp": "calmed"}, "", 422),
+        ("post", "/v1/orders/{order_id}/progress", "/v1/orders/T000002/progress", calmed, "", 404),
         ("get", "/v1/orders/{order_id}", "/v1/orders/T000001", None, "", 200),
         ("get", "/v1/orders/{order_id}", "/v1/orders/T000002", None, "", 404),
         ("get", "/v1/changes", "/v1/changes?since=0&site=riverside", None, "", 200),

@@ -43,7 +43,7 @@ async def test_the_same_key_with_the_same_body_is_the_same_order(
         "id": "T000001",
         "key": order["key"],
         "status": "open",
-        "url": f"{service.url}/#T000001",
+        "url": f"{service.url}/orders/T000001",
     }
 
 
