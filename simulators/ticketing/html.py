@@ -67,6 +67,7 @@ def answer(view: View, here: str, main: str, *, title: str = "", head: str = "",
     swap = escape(f"{here}{'&' if '?' in here else '?'}lang={other}")
     width = ' class="narrow"' if narrow else ""
     live = "" if narrow else ' data-live="1"'
+    brand = f"<h1>{say['heading']}</h1>" if head else f'<p class="brand">{say["heading"]}</p>'
     links = [("/", say["board"]), ("/complaints/new", say["complain"]), ("/complaints.csv", say["export"])]
     nav = "".join(f'<a href="{view.link(path)}">{name}</a>' for path, name in links)
     html = (
@@ -74,7 +75,7 @@ def answer(view: View, here: str, main: str, *, title: str = "", head: str = "",
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{escape(title)}{say["heading"]}</title><link rel="icon" href="data:,">'
         f'<style nonce="{view.nonce}">{STYLE}</style></head>'
-        f'<body{live} data-days="{say["days"]}"><header{width}><div><h1>{say["heading"]}</h1>{head}</div>'
+        f'<body{live} data-days="{say["days"]}"><header{width}><div>{brand}{head}</div>'
         f'<nav>{nav}<a href="{swap}" lang="{WORDS[other].tag}">{WORDS[other].name}</a></nav></header>'
         f"<main{width}>{main}</main><footer{width}>{say['footer']}</footer>"
         f'<script nonce="{view.nonce}">{SCRIPT}</script></body></html>'

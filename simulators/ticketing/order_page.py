@@ -34,14 +34,15 @@ def order_page(order: Record, history: Sequence[Record], linked: Sequence[tuple[
         )
     )
     return (
-        f'<div class="order"><article id="{no}" class="sheet whole level{order["level"]}"><div class="top">'
+        f'<article id="{no}" class="sheet level{order["level"]}"><div class="top">'
         f'{badges(order, view)}<span class="chip" id="status">{words.statuses[order["status"]]}</span>'
         f"{clock(order, view)}</div><h1>{escape(order['title'][view.lang])}</h1>"
-        f'<p class="place">{no} · {details}</p></article>{_acts(order, history, view)}'
+        f'<p class="place">{no} · {details}</p></article><div class="order"><div>'
         f'<section class="sheet" aria-labelledby="what"><h2 id="what">{words.say["evidence"]}</h2>'
         f"{_evidence(order, view)}{_reasons(order, linked, view)}</section>"
         f'<section class="sheet" aria-labelledby="how"><h2 id="how">{words.say["timeline"]}</h2>'
         f'<ol class="timeline">{_timeline(order, history, view)}</ol></section></div>'
+        f"{_acts(order, history, view)}</div>"
     )
 
 
@@ -54,10 +55,14 @@ def _evidence(order: Record, view: View) -> str:
         f"<li><code>{_breakable(seen['point'].removeprefix(order['asset'] + '.'))}</code>"
         f"<b>{escape(_value(seen['value']))} {escape(seen['unit'])}"
         f"{'' if seen['quality'] == 'good' else ' <i>' + words.qualities[seen['quality']] + '</i>'}</b>"
-        f"<small>{words.say['limit']} {escape(seen['limit'])} · {view.moment(seen['at'])}</small></li>"
+        f"<small>{_limit(seen['limit'], view)}{view.moment(seen['at'])}</small></li>"
         for seen in order.get("observed", ())
     )
     return f'<ul class="evidence">{items}</ul>' if items else ""
+
+
+def _limit(limit: str, view: View) -> str:
+    return f"{view.words.say['limit']} {escape(limit)} · " if limit else ""
 
 
 def _breakable(name: str) -> str:

@@ -6,7 +6,8 @@ font:16px/1.5 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC","WenQ
 a{color:#1d4ed8}:focus-visible{outline:3px solid #1d4ed8;outline-offset:2px}
 header,main,footer{max-width:90rem;margin:0 auto;padding:.75rem 1rem}.narrow{max-width:44rem}
 header{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:center;gap:.5rem 1rem}
-h1{font-size:1.25rem;margin:0}header p{margin:0;color:#4b5563;font-size:.875rem}
+h1,header .brand{font-size:1.25rem;font-weight:700;color:#1f2937;margin:0}
+header p{margin:0;color:#4b5563;font-size:.875rem}
 nav{display:flex;flex-wrap:wrap;gap:.5rem}nav a,.small{padding:.375rem .75rem;border:1px solid #d1d5db;
 border-radius:.5rem;background:#fff;text-decoration:none;white-space:nowrap;font-size:.875rem}
 .alarm{background:#fef2f2;border:1px solid #b91c1c;color:#991b1b;border-radius:.5rem;padding:.5rem .75rem;
@@ -18,7 +19,9 @@ margin:0 0 .75rem;font-size:.9375rem}.alarm a{color:#991b1b;font-weight:600;marg
 .column h2{display:flex;justify-content:space-between;font-size:.9375rem;margin:.125rem .25rem .5rem;color:#374151}
 .column h2 span{color:#4b5563;font-weight:400}.none{color:#4b5563;font-size:.875rem;margin:.25rem}
 .card,.sheet{background:#fff;border-left:.375rem solid #6b7280;border-radius:.5rem;padding:.625rem .75rem;
-box-shadow:0 1px 2px #0002;overflow-wrap:anywhere}.card+.card{margin-top:.5rem}.sheet{padding:.875rem 1rem}
+box-shadow:0 1px 2px #0002;overflow-wrap:anywhere}.card+.card{margin-top:.5rem}
+.sheet{padding:.875rem 1rem;border-left-width:0}
+.sheet.levelI,.sheet.levelII,.sheet.levelIII{border-left-width:.375rem}
 .levelI{border-left-color:#b91c1c}.levelII{border-left-color:#b45309}.levelIII{border-left-color:#1d4ed8}
 .late-card{box-shadow:0 0 0 2px #b91c1c;background:#fef2f2}
 .closed{border-left-color:#9ca3af}.closed h3 a{color:#374151}
@@ -32,7 +35,7 @@ box-shadow:0 1px 2px #0002;overflow-wrap:anywhere}.card+.card{margin-top:.5rem}.
 .over{color:#b91c1c}h3{font-size:.9375rem;line-height:1.4;margin:.25rem 0 .125rem}h3 a{text-decoration:none}
 h3 a:hover{text-decoration:underline}.place{margin:0;color:#4b5563;font-size:.8125rem}
 .order{display:grid;grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:.75rem;align-items:start}
-.order>*{grid-column:1}.order>.acts{grid-column:2;grid-row:1/span 2}.order>.whole{grid-column:1/-1}
+.order .sheet,.order{margin-top:.75rem}.order>div>.sheet:first-child,.acts.sheet{margin-top:0}
 .sheet h2{font-size:1rem;margin:0 0 .5rem}.sheet h1{font-size:1.1875rem;line-height:1.4;margin:.375rem 0 .125rem}
 code{font-size:.8125rem}i{color:#b45309;font-style:normal;font-weight:400}
 .evidence{list-style:none;margin:.25rem 0;padding:0;font-size:.875rem}
@@ -62,7 +65,9 @@ background:#fff;color:#1f2937;cursor:pointer}.card button{min-height:2.25rem;mar
 button.accept,button.finish,button.confirm,button.send{background:#1d4ed8;border-color:#1d4ed8;color:#fff}
 button.reject,button.reopen{color:#b91c1c;border-color:#b91c1c}
 .hint,footer,.fine{color:#4b5563;font-size:.8125rem}.fine{margin:.5rem 0 0}
+@media(scripting:enabled){.filters button{display:none}}
 @media(max-width:60rem){.board{grid-template-columns:1fr}.order{display:flex;flex-direction:column;align-items:stretch}
+.order .acts{order:-1}.filters label{flex:1 1 5rem;min-width:0}.filters select{width:100%;min-width:0}
 .column.empty{padding:.25rem .5rem}.column.empty .none{display:none}.column.empty h2{margin:.125rem .25rem}}
 """
 
