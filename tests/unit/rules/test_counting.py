@@ -201,3 +201,23 @@ def test_what_cannot_be_counted_is_refused(counters: Bench, when: str, says: str
         counters.ruleset(rule(when))
 
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        ("count: {runs: on, shorter: 1s}", "runs of on shorter than 1s over 1h below 1"),
+        ("count: {runs: [on, up], longer: 1s}", "runs of on or up of 1s or longer over 1h below 1"),
+        ("count: {readings: on}", "readings of on over 1h below 1"),
+        ("count: {into: on}", "into on over 1h below 1"),
+        ("count: changes", "changes over 1h below 1"),
+    ],
+)
+def test_what_is_counted_is_said_in_words(bench: Bench, count: str, words: str) -> None:
+    """An order names what has been counted."""
+    bench.rules(rule(f"point: mode, {count}, over: 1h, below: 1, coverage: 1 %"))
+
+    bench.hear(0, mode="off")
+    bench.each(range(1, 60), p=0.3)
+
+    assert bench.seen[0].observed[0].limit == words

@@ -181,3 +181,9 @@ def test_any_text_is_a_formula_or_a_fault(text: str) -> None:
     except ValueError:
         return
     assert parse(point.formula) is not None
+
+
+def test_no_more_than_twenty_characters_of_a_fault_are_shown() -> None:
+    """A formula may be long; the place is what matters."""
+    with pytest.raises(ValueError, match=r"^'; 345678901234567890' is no part of a formula$"):
+        parse("p; 3456789012345678901234567890")

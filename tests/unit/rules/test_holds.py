@@ -265,3 +265,13 @@ def test_history_without_ticks_is_driven_by_its_own_times(bench: Bench) -> None:
         "3600 active>clearing I condition_lapsed",
     ]
     assert bench.seen[1].seen_at - bench.seen[1].at == timedelta(seconds=3594)
+
+
+def test_a_bad_reading_reveals_no_hold(bench: Bench) -> None:
+    """What a device has gathered shows how long it lasted, unless it is bad: then time has to tell."""
+    bench.rules("r\n levels: [{level: I, when: {point: p, below: 0.10 MPa}, for: 10s}]")
+    for source, at in ((0, 100), (3, 100.1), (6, 100.2), (9, 100.3)):
+        bench.hear(at, source=source, p=0.05)
+
+    assert bench.hear(100.4, source=11, p=0.05, bad=True) == []
+    assert bench.hear(100.5, source=11, p=0.05) == ["10 pending>active I condition_held"]

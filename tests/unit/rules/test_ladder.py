@@ -25,3 +25,13 @@ def test_a_ladder_is_one_alarm_that_changes_its_level(bench: Bench) -> None:
         "17 active>clearing II condition_lapsed",
         "22 clearing>cleared II recovered",
     ]
+
+
+def test_data_that_comes_back_worse_is_told_at_the_level_that_was_known(bench: Bench) -> None:
+    """First that the data is back, then that the level has risen."""
+    rungs = "{level: II, when: {point: p, below: 0.10 MPa}}", "{level: I, when: {point: p, below: 0.05 MPa}}"
+    bench.rules(f"r\n levels: [{', '.join(rungs)}]")
+    bench.hear(0, p=0.08)
+    bench.tick(10)
+
+    assert bench.hear(11, p=0.04) == ["11 active>active II data_back", "11 active>active I level_raised"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from daemon.rules.compiled import Test
 from tests.rule_bench import Bench
 
 YES, NO, UNKNOWN = "{point: t, above: 0 °C}", "{point: t, below: 0 °C}", "{point: p, below: 0.1 MPa}"
@@ -71,3 +72,29 @@ def test_an_unless_goes_by_the_points_that_are_there(bench: Bench) -> None:
 
     assert bench.seen == []
     assert bench.hear(2, mode="normal") == ["2 normal>active I condition_held"]
+
+
+class _Listener:
+    """Notes who asks what."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str]] = []
+
+    def watch(self, owner: str, question: object, test: Test) -> Test:
+        def heard() -> bool | None:
+            self.heard.append((owner, type(question).__name__))
+            return test()
+
+        return heard
+
+
+def test_a_witness_hears_the_questions_and_not_what_joins_them(bench: Bench) -> None:
+    """`all`, `any` and `not` ask nothing themselves."""
+    listener = _Listener()
+    bench.engine.heard_by(listener)
+    when = "{all: [{not: {point: chain, equals: closed}}, {any: [{point: p, below: 1 bar}]}]}"
+    bench.rules(f"r\n levels: [{{level: I, when: {when}}}]")
+
+    bench.hear(1, p=0.05, chain="open")
+
+    assert set(listener.heard) == {("r|a1", "StateIs"), ("r|a1", "Compare")}

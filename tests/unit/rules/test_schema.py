@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.model import ConfigError
-from daemon.rules.schema import Ruleset, load
+from daemon.rules.schema import Ruleset, load, shape_faults
 from tests.rule_bench import WORDS, Bench, make_catalogue
 
 HEAD = f"version: 1\nrules:\n  - id: r\n{WORDS}    applies_to: {{kind: room}}\n    levels:\n"
@@ -214,3 +214,15 @@ def test_applies_to_takes_all_that_is_given(bench: Bench) -> None:
         bench.ruleset(f"d\n applies_to: {{assets: [a11]}}\n {level}")
     with pytest.raises(ConfigError, match="name at least one of kind"):
         bench.ruleset(f"d\n applies_to: {{}}\n {level}")
+
+
+def test_the_shape_of_a_file_is_judged_without_a_site(bench: Bench) -> None:
+    """An unknown key is a fault wherever the file is used; a point that no site has is not looked for."""
+    bench.rules("r\n levels: [{level: I, when: {point: p, below: 1 bar}}]")
+    healthy = bench.path.read_text("utf-8").replace("point: p", "point: nowhere")
+    bench.path.write_text(healthy, "utf-8")
+    assert shape_faults([bench.path]) == []
+
+    bench.path.write_text(healthy.replace("basis:", "reason:"), "utf-8")
+
+    assert shape_faults([bench.path])[0].startswith(f"{bench.path}:")

@@ -1,0 +1,50 @@
+"""What readings, their absence and kept messages do to what the rules know of the site."""
+
+from __future__ import annotations
+
+from tests.rule_bench import Bench
+
+CHAIN = "r\n levels: [{level: I, when: {point: chain, equals: open}, for: 5s, clear: {for: 10s}}]"
+QUIET = "r\n levels: [{level: I, when: {point: mode, count: changes, over: 100s, at_most: 0, coverage: 50 %}}]"
+
+
+def test_what_a_broker_had_kept_rewinds_nothing(bench: Bench) -> None:
+    """A kept message from before the latest reading is old news, whatever it says."""
+    bench.rules(CHAIN)
+    bench.hear(0, chain="closed")
+    bench.hear(10, chain="open")
+
+    got = bench.hear(12, source=5, retained=True, chain="closed") + bench.tick(15)
+
+    assert got == ["15 pending>active I condition_held"]
+
+
+def test_a_state_is_missed_for_as_long_as_its_device_is_gone(bench: Bench) -> None:
+    """Ten seconds out of the first fifty: enough is covered for `at most`."""
+    bench.rules(QUIET)
+    bench.hear(0, mode="a")
+    bench.hear(20, gone=True)
+    bench.hear(30, mode="a")
+
+    assert bench.each(range(31, 53), p=0.3) == ["50 normal>active I condition_held"]
+
+
+def test_a_device_that_says_twice_that_it_is_gone_is_gone_since_the_first_time(bench: Bench) -> None:
+    """Sixty seconds out of a hundred: too much to know."""
+    bench.rules(QUIET)
+    bench.hear(0, mode="a")
+    bench.hear(10, gone=True)
+    bench.hear(60, gone=True)
+
+    assert bench.hear(70, mode="a") + bench.each(range(71, 75), p=0.3) == []
+
+
+def test_any_silence_is_that_of_a_point_too(bench: Bench) -> None:
+    """A point that promises an interval is missed though its device goes on speaking."""
+    bench.rules("r\n levels: [{level: III, when: {stale: {after: 35s}}}]")
+    bench.hear(0, p=0.3, t=20, n=1, chain="closed")
+
+    got = bench.each(range(1, 60), t=20.0, n=1.0)
+
+    assert got == ["35 normal>active III condition_held"]
+    assert [seen.point for seen in bench.seen[0].observed] == ["a1.p"]
