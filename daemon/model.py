@@ -230,7 +230,7 @@ class Command(NamedTuple):
 
 
 class TicketUpdate(NamedTuple):
-    """The ticketing service says that an order's state has changed."""
+    """The ticketing service says that an order's state has changed, or what a person did besides."""
 
     at: datetime
     key: str
@@ -239,6 +239,8 @@ class TicketUpdate(NamedTuple):
     note: str = ""
     #: When it changed, as the service tells.
     changed_at: datetime | None = None
+    #: What was done (`planned`, `calmed` …), empty for a mere remark: the status is as it was. None: it has changed.
+    stamp: str | None = None
 
 
 class Reload(NamedTuple):

@@ -170,6 +170,12 @@ class OrderDesk:
         if going is None:
             return
         changed_at = item.changed_at or item.at
+        if item.stamp is not None:
+            done = f"{item.stamp} {item.note}".strip()
+            if item.stamp and item.stamp not in going.course.stamps:  # told twice it changes nothing
+                done = self._stamp(going, item.stamp, min(changed_at, item.at), item.by, item.note)
+            self._ledger.audit(item.at, item.by, "ticket_progress", item.key, done)
+            return
         moved = self._life.ticket(going.course, item.status, changed_at, item.at)
         self._courses.moved(item.key, changed_at, item.by)
         self._ledger.audit(item.at, item.by, f"ticket_{item.status}", item.key, item.note)
@@ -180,14 +186,7 @@ class OrderDesk:
         done = "no such order"
         if going is not None and wish.name == STAMP:
             name, _, note = wish.reason.partition(" ")
-            try:
-                moved = self._life.stamp(going.course, name, wish.at)
-            except ValueError as error:
-                done = str(error)
-            else:
-                done = wish.reason
-                self._courses.note(going.key, Event(wish.at, name, "", wish.user, note, late=False))
-                self._apply(going, moved)
+            done = self._stamp(going, name, wish.at, wish.user, note)
         elif going is not None and wish.name == CANCEL:
             done = wish.reason
             moved = self._life.ticket(going.course, OrderStatus.CANCELLED, wish.at, wish.at)
@@ -196,6 +195,16 @@ class OrderDesk:
             done = f"{self._courses.unpark(going.key, wish.at)} deliveries"
             self._apply(going, (self._life.retried(going.course), ()))
         self._ledger.audit(wish.at, wish.user, wish.name, wish.target, done)
+
+    def _stamp(self, going: Going, name: str, when: datetime, by: str, note: str) -> str:
+        """A person says that something was done; returns what became of it."""
+        try:
+            moved = self._life.stamp(going.course, name, when)
+        except ValueError as error:
+            return str(error)
+        self._courses.note(going.key, Event(when, name, "", by, note, late=False))
+        self._apply(going, moved)
+        return f"{name} {note}".rstrip()
 
     def _apply(self, going: Going, moved: Moved, *, by: str = "", detail: str = "") -> None:
         course, acts = moved

@@ -278,7 +278,9 @@ class Dispatcher:
         """Changes become inputs first, then the cursor moves: a crash in between tells them twice, never not at all."""
         if page.changes:
             now = self._clock.now()
-            await self._emit([TicketUpdate(now, c.key, c.status, c.by, c.note, c.changed_at) for c in page.changes])
+            await self._emit(
+                [TicketUpdate(now, c.key, c.status, c.by, c.note, c.changed_at, c.stamp) for c in page.changes]
+            )
         if page.cursor != cursor:
             await self._run_job(lambda db: set_fact(db, self._cursor_name, page.cursor))
         return page.cursor

@@ -121,6 +121,8 @@ class Change:
     by: str
     note: str
     changed_at: datetime
+    #: As in `model.TicketUpdate`: None where the status has changed.
+    stamp: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

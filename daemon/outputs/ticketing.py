@@ -136,8 +136,10 @@ class TicketingSink:
         at = datetime.fromisoformat(entry["changed_at"])
         if at.tzinfo is None:
             raise ValueError(f"changed_at {entry['changed_at']} has no offset")
-        by, note = str(entry.get("by") or ""), str(entry.get("note") or "")
-        return Change(str(entry["key"]), status, by, note, to_whole_ms(at.astimezone(UTC)))
+        by, stamp = str(entry.get("by") or ""), entry.get("stamp")
+        note = " · ".join(str(entry[name]) for name in ("team", "note") if entry.get(name))
+        progress = None if stamp is None else str(stamp)
+        return Change(str(entry["key"]), status, by, note, to_whole_ms(at.astimezone(UTC)), progress)
 
     # --- one request -------------------------------------------------------------------------------------
 

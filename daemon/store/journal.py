@@ -69,7 +69,8 @@ def encode(item: Input) -> tuple[str, bytes]:
             return "c", orjson.dumps([item.name, item.target, item.user, item.reason, *until])
         case TicketUpdate():
             changed_at = None if item.changed_at is None else to_ms(item.changed_at)
-            return "u", orjson.dumps([item.key, item.status, item.by, item.note, changed_at])
+            stamp = [] if item.stamp is None else [item.stamp]
+            return "u", orjson.dumps([item.key, item.status, item.by, item.note, changed_at, *stamp])
         case Reload():
             return "r", item.rules_hash.encode()
 
@@ -108,9 +109,9 @@ def decode(at_ms: int, kind: str, body: bytes) -> Input:
             name, target, user, why, *until = orjson.loads(body)
             return Command(at, name, target, user, why, from_ms(until[0]) if until else None)
         case "u":
-            key, status, by, note, changed_at = orjson.loads(body)
+            key, status, by, note, changed_at, *stamp = orjson.loads(body)
             changed = None if changed_at is None else from_ms(changed_at)
-            return TicketUpdate(at, key, OrderStatus(status), by, note, changed)
+            return TicketUpdate(at, key, OrderStatus(status), by, note, changed, stamp[0] if stamp else None)
         case "r":
             return Reload(at, bytes(body).decode())
         case _:
@@ -142,7 +143,7 @@ def _said(item: Input) -> object:
         case Tick():
             return "tick"
         case TicketUpdate():
-            return [item.key, item.status]
+            return [item.key, item.status, item.stamp]
         case Command():
             return [item.name, item.target]
         case Reload():

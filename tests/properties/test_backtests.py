@@ -25,17 +25,21 @@ TICKETS = st.lists(
         st.sampled_from(["lift-1|hot", "lift-1|chain", "zone-1|low"]),
         st.integers(1, 4),
         st.sampled_from([OrderStatus.ACCEPTED, OrderStatus.DONE, OrderStatus.REJECTED]),
+        st.sampled_from([None, None, "", "planned"]),
     ),
     max_size=6,
 )
 
 
-def with_tickets(script: list[Input], tickets: list[tuple[int, str, int, OrderStatus]], ledger_id: str) -> list[Input]:
+def with_tickets(
+    script: list[Input], tickets: list[tuple[int, str, int, OrderStatus, str | None]], ledger_id: str
+) -> list[Input]:
     """What teams say of orders in between: of some that are there, and of some that are not."""
     mixed = list(script)
-    for n, what, no, status in sorted(tickets, reverse=True):
+    for n, what, no, status, stamp in sorted(tickets, key=lambda ticket: ticket[:3], reverse=True):
         if n < len(script):
-            mixed.insert(n, TicketUpdate(script[n].at, f"site|{what}|{ledger_id}|{no}", status, "wang", "note"))
+            at, key = script[n].at, f"site|{what}|{ledger_id}|{no}"
+            mixed.insert(n, TicketUpdate(at, key, status, "wang", "note", stamp=stamp))
     return mixed
 
 
@@ -47,7 +51,7 @@ def with_tickets(script: list[Input], tickets: list[tuple[int, str, int, OrderSt
 )
 def test_a_backtest_of_a_journal_decides_what_the_live_run_decided(
     steps: list[tuple[float, str, int]],
-    tickets: list[tuple[int, str, int, OrderStatus]],
+    tickets: list[tuple[int, str, int, OrderStatus, str | None]],
     batches: list[tuple[int, bool]],
 ) -> None:
     """Readings, commands, tickets and reloads, with kills in between: the same alarms, transitions, orders, notes."""

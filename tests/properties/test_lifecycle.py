@@ -1,5 +1,6 @@
 """Whatever happens to a work order: nothing is asked for twice, and time in between changes nothing."""
 
+import contextlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +26,7 @@ _FACTS = st.one_of(
     st.tuples(st.just("cleared"), st.none()),
     st.tuples(st.just("active"), st.booleans()),
     st.tuples(st.just("raised"), st.sampled_from(Level)),
+    st.tuples(st.just("stamp"), st.sampled_from(["planned", "replied", "calmed", "rescued", "reported"])),
     st.tuples(st.just("nothing"), st.none()),
 )
 _STORIES = st.lists(st.tuples(st.integers(0, 7 * 24 * 60), _FACTS), max_size=12).map(
@@ -47,6 +49,10 @@ def _play(story: list[tuple[int, tuple[str, object]]], level: Level) -> tuple[Co
             course, acts = LIFE.ticket(course, how, at, at)
         elif isinstance(how, Level):
             course, acts = LIFE.raised(course, how, at)
+        elif what == "stamp":
+            acts = ()
+            with contextlib.suppress(ValueError):  # not of this level
+                course, acts = LIFE.stamp(course, str(how), at)
         elif what == "cleared":
             course, acts = LIFE.cleared(course, at, at)
         elif isinstance(how, bool):

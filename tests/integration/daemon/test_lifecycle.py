@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 
+import aiohttp
 import pytest
 
 from simulators.robots import Robots
@@ -93,6 +94,35 @@ async def test_done_but_still_bad_is_done_again(gateway: Gateway, peers: Peers) 
             assert "二次处理" in shown.out
             assert "复核通过 verified" in shown.out
             assert len(peers.orders()) == 1
+
+
+async def test_what_a_person_says_on_the_ticket_keeps_promises(gateway: Gateway, peers: Peers) -> None:
+    """A milestone told to the ticketing service stands in the gateway's timeline, once, over a kill."""
+    await peers.start("broker", "ticketing")
+    plan = "      - {id: plan, title: {zh: 方案, en: Plan}, within: 1h, since: accepted, kept_by: planned}\n"
+    async with Robots(per_minute=1000) as robots:
+        arrange(gateway, robots)
+        gateway.replace("sla.yaml", "    tell:\n", f"{plan}    tell:\n")
+        async with gateway.running() as daemon:
+            await daemon.listens()
+            await peers.say("lifts/L1/status", lift(chain="open"))
+            await until(peers.orders)
+            (order,) = peers.orders()
+            async with aiohttp.ClientSession(peers.ticketing.url) as http:
+                await http.post(f"/v1/orders/{order['id']}/accept", json={"by": "li"})
+                said = {"by": "li", "note": "换门锁", "stamp": "planned", "team": "电梯班"}
+                await http.post(f"/v1/orders/{order['id']}/progress", json=said)
+            await until(lambda: daemon.rows("SELECT 1 FROM audit WHERE action = 'ticket_progress'"))
+            await daemon.end(signal.SIGKILL)
+
+        async with gateway.running() as daemon:
+            await until(lambda: daemon.rows("SELECT 1 FROM fact WHERE name LIKE 'changes_cursor%' AND value = '2'"))
+            shown = await gateway.command("orders", "show", "1")
+
+            assert "[✓] 方案 Plan" in shown.out
+            assert shown.out.count("planned") == 1, shown.out
+            assert "电梯班 · 换门锁" in shown.out
+            assert daemon.rows("SELECT status FROM work_order") == [("accepted",)]
 
 
 async def test_deadlines_pass_while_nobody_can_be_reached(gateway: Gateway, peers: Peers) -> None:

@@ -217,6 +217,44 @@ def test_persons_at_the_gateway(spine: Pipeline) -> None:
     assert rows(spine, "SELECT status, next_at FROM work_order") == [("cancelled", None)]
 
 
+def test_what_persons_tell_the_ticketing_service(spine: Pipeline) -> None:
+    """A milestone keeps its promise once; a remark, or one that nothing waits for, is audited and moves nothing."""
+    process(spine, says(0, "L0", state="bad"), tick(5))
+    key = key_of(spine)
+    ticket(spine, 5 * MIN, key, OrderStatus.ACCEPTED)
+
+    def progress(minutes: float, stamp: str, note: str = "") -> None:
+        status = OrderStatus.ACCEPTED
+        process(spine, TicketUpdate(at(minutes * MIN), key, status, "wang", note, at((minutes - 1) * MIN), stamp))
+
+    progress(7, "planned", "周三换泵")
+    progress(8, "planned", "周三换泵")
+    progress(9, "", "在等配件")
+    progress(10, "calmed")
+    process(spine, tick(25 * 3600))
+
+    assert timeline(spine, key)[:3] == [(pytest.approx(5 / MIN, abs=1), "created"), (5, "accepted"), (6, "planned")]
+    assert "planned" not in [event.promise for event in courses.events(spine.db, key) if event.occasion == "overdue"]
+    assert [detail for (detail,) in rows(spine, "SELECT detail FROM audit WHERE action = 'ticket_progress'")] == [
+        "planned 周三换泵",
+        "planned 周三换泵",
+        "在等配件",
+        "this order has no stamp 'calmed'; it knows planned",
+    ]
+
+
+def test_progress_after_the_sensor_has_reopened_is_no_repair(spine: Pipeline) -> None:
+    """A remark sent while the ticket was still done brings the order no further."""
+    key = bad(spine)
+    for minutes, status in ((1, OrderStatus.ACCEPTED), (2, OrderStatus.DONE)):
+        ticket(spine, minutes * MIN, key, status)
+    process(spine, tick(13 * MIN))
+    assert rows(spine, "SELECT status FROM work_order") == [("reopened",)]
+    process(spine, TicketUpdate(at(14 * MIN), key, OrderStatus.DONE, "wang", "照片", at(14 * MIN), ""))
+
+    assert rows(spine, "SELECT status FROM work_order") == [("reopened",)]
+
+
 def test_the_gateways_own_troubles_are_not_headquarters_business(spine: Pipeline) -> None:
     """A full disk is told to duty and supervisor."""
     process(spine, Command(at(0), "fault", "gateway.disk_full", "gateway", "2 MB left"))

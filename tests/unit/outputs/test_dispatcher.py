@@ -22,6 +22,7 @@ from daemon.store import outbox
 from daemon.store.db import fact
 from daemon.supervisor import Backoff
 from simulators import ticketing
+from simulators.ticketing.store import Said
 
 if TYPE_CHECKING:
     from tests.unit.outputs.conftest import StateFile
@@ -286,12 +287,16 @@ async def test_what_persons_do_comes_back_as_inputs(bench: Bench) -> None:
         bench.service.store.act("T000001", "accept", "张师傅", "五分钟到")
         await until(lambda: len(bench.emitted) == 1 and fact(bench.state.db, "changes_cursor:ticketing") != "")
     bench.service.store.act("T000001", "finish", "张师傅", "")
+    bench.service.store.say("T000001", Said("李主管", "已回访", stamp="called_back", team="电梯班"))
     async with bench.dispatcher():
-        await until(lambda: len(bench.emitted) == 2)
+        await until(lambda: len(bench.emitted) == 3)
 
-    first, second = bench.emitted
+    first, second, third = bench.emitted
     assert isinstance(first, TicketUpdate)
     assert isinstance(second, TicketUpdate)
+    assert isinstance(third, TicketUpdate)
+    assert (first.stamp, second.stamp) == (None, None)
+    assert (third.status, third.stamp, third.note) == (OrderStatus.DONE, "called_back", "电梯班 · 已回访")
     assert (first.key, first.status, first.by, first.note) == ("a", OrderStatus.ACCEPTED, "张师傅", "五分钟到")
     assert first.changed_at is not None
     assert second.status is OrderStatus.DONE
