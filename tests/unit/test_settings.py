@@ -41,6 +41,27 @@ def test_the_starter_configuration_is_sound(site: Path) -> None:
     assert found.control_socket == settings.control_socket(site)
 
 
+def test_the_examples_of_the_starter_configuration_are_sound(site: Path) -> None:
+    """Without the marks before them they pass `check`, without a lint, and each asset is watched by its rules."""
+    assets = site / "assets.yaml"
+    told, _, examples = assets.read_text(encoding="utf-8").partition("# 更多例子")
+    lines = ["# 更多例子" + examples.splitlines()[0], *(line[2:] for line in examples.splitlines()[1:])]
+    overrides = told.replace("    # overrides:", "    overrides:").replace("    #   ", "      ")
+    assets.write_text("\n".join([overrides, *lines]) + "\n", encoding="utf-8")
+
+    found = settings.load(site)
+
+    bound: dict[str, set[str]] = {}
+    for binding in found.ruleset.bindings():
+        bound.setdefault(binding.asset.id, set()).add(binding.rule.id)
+    assert found.lints == ()
+    assert {"elv.door.reopen", "elv.starts", "elv.ucm", "elv.rope.rul"} <= bound["b1-lift-1"]
+    assert {"elv.trapped.level", "elv.fault.repeat", "elv.rope.wires"} <= bound["b1-lift-2"]
+    assert {"wat.night.flow", "wat.night.leak", "wat.pump.dry", "wat.pump.cycling", "wat.burst"} <= bound["zone-high"]
+    assert {"wat.low.top", "wat.pump.cycling"} <= bound["zone-low"]
+    assert "wat.fire.static" in bound["fire-b1"]
+
+
 def test_all_faults_of_the_assets_come_at_once(site: Path) -> None:
     """A wrong profile, a wrong source and a missing address part: three lines, each with its place."""
     assets = site / "assets.yaml"
@@ -165,13 +186,13 @@ def test_a_derived_point_is_a_point_of_its_asset(site: Path) -> None:
     assets = site / "assets.yaml"
     change(
         assets,
-        "address: {unit: 1}}",
-        'address: {unit: 1}}\n    derived:\n      worst: {unit: MPa, value: "outlet_pressure - 0.0098 MPa/m * 24 m"}',
+        "{unit: 1}}\n    derived:",
+        '{unit: 1}}\n    derived:\n      worst: {unit: MPa, value: "outlet_pressure - 0.0098 MPa/m * 24 m"}',
     )
 
-    point = settings.load(site).catalogue.points[-1]
+    (point,) = [point for point in settings.load(site).catalogue.points if point.id == "zone-high.worst"]
 
-    assert (point.id, point.unit, point.device) == ("zone-high.worst", "MPa", "")
+    assert (point.unit, point.device) == ("MPa", "")
     assert point.formula == "[zone-high.outlet_pressure] - (0.0098 MPa/m * 24 m)"
 
 
@@ -179,8 +200,8 @@ def test_a_derived_point_that_makes_no_sense_is_a_fault(site: Path) -> None:
     """With its place, beside all the others."""
     change(
         site / "assets.yaml",
-        "address: {unit: 1}}",
-        'address: {unit: 1}}\n    derived:\n      worst: {unit: MPa, value: "outlet_pressure - 24 m"}',
+        "{unit: 1}}\n    derived:",
+        '{unit: 1}}\n    derived:\n      worst: {unit: MPa, value: "outlet_pressure - 24 m"}',
     )
 
     (fault,) = faults(site)
@@ -226,7 +247,7 @@ def test_a_fault_of_the_gateway_hides_none_between_rules_and_points(site: Path) 
 
     found = faults(site)
 
-    assert [fault.split(": ")[0] for fault in found] == ["gateway.yaml:7:1", "assets.yaml:29:7"]
+    assert [fault.split(": ")[0] for fault in found] == ["gateway.yaml:7:1", "assets.yaml:45:7"]
     assert "override of 'wat.low.top' for asset 'zone-high': below: °C is a temperature" in found[1]
 
 
