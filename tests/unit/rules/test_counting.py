@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daemon.model import ConfigError
+from daemon.rules.sights import Verdicts
 from tests.rule_bench import Bench
 
 
@@ -221,3 +222,29 @@ def test_what_is_counted_is_said_in_words(bench: Bench, count: str, words: str) 
     bench.each(range(1, 60), p=0.3)
 
     assert bench.seen[0].observed[0].limit == words
+
+
+@pytest.mark.parametrize(
+    ("readings", "verdict"),
+    [
+        ("", None),
+        ("0", None),
+        ("00", None),
+        ("000", False),
+        ("100", None),
+        ("1000", False),
+        ("1001", None),
+        ("1011", True),
+        ("11000", False),
+        ("011000", False),
+        ("111000", False),
+        ("1100011", False),
+    ],
+)
+def test_enough_of_the_last_readings_may_still_come(readings: str, verdict: bool | None) -> None:  # noqa: FBT001
+    """Three of five: unknown only while those that have not come yet, all of them, could make it so."""
+    it = Verdicts(bool, 3, 5)
+    for n, reading in enumerate(readings):
+        it.push(n, int(reading))
+
+    assert it.test() is verdict

@@ -226,3 +226,25 @@ def test_the_shape_of_a_file_is_judged_without_a_site(bench: Bench) -> None:
     bench.path.write_text(healthy.replace("basis:", "reason:"), "utf-8")
 
     assert shape_faults([bench.path])[0].startswith(f"{bench.path}:")
+
+
+@pytest.mark.parametrize("parent", ["nobody", "r", "each_device"])
+def test_a_child_has_a_parent_beside_it(bench: Bench, parent: str) -> None:
+    """Not a rule that does not exist, nor itself, nor one that watches each device by itself."""
+    when = "levels: [{level: I, when: {stale: {after: 1min}}}]"
+    rules = (f"r\n child_of: {parent}\n {when}", f"room\n {when}", f"each_device\n per: device\n {when}")
+    bench.ruleset(*(rule.replace(f"child_of: {parent}", "child_of: room") for rule in rules))
+
+    with pytest.raises(ConfigError, match=rf"there is no rule '{parent}' with `per: source` or `per: asset` beside"):
+        bench.ruleset(*rules)
+
+
+def test_a_rule_of_each_device_is_found_by_the_device(bench: Bench) -> None:
+    """What differs on the device's asset differs for it; a rule that is not there is none."""
+    rule = "r\n per: device\n cap: 2\n levels: [{level: I, when: {stale: {after: 1min}}}]"
+    rules = bench.ruleset(rule, overrides={("a1", "r"): {"cap": 1}})
+    found = rules.rule_for("r", "a1.d")
+
+    assert found is not None
+    assert found.cap == 1
+    assert rules.rule_for("other", "a1.d") is None

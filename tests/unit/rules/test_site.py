@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 from tests.rule_bench import Bench
 
 CHAIN = "r\n levels: [{level: I, when: {point: chain, equals: open}, for: 5s, clear: {for: 10s}}]"
@@ -48,3 +51,30 @@ def test_any_silence_is_that_of_a_point_too(bench: Bench) -> None:
 
     assert got == ["35 normal>active III condition_held"]
     assert [seen.point for seen in bench.seen[0].observed] == ["a1.p"]
+
+
+def test_a_device_may_be_given_another_time_to_be_silent(bench: Bench) -> None:
+    """From the reload on its states are lost after that; no rule begins anew for it."""
+    bench.rules(CHAIN)
+    bench.each(range(7), chain="open")
+    devices = tuple(replace(device, alive_within=timedelta(seconds=10)) for device in bench.catalogue.devices)
+    bench.catalogue = replace(bench.catalogue, devices=devices)
+
+    assert bench.rules(CHAIN, at=7) == []
+    assert bench.tick(100) == ["16.001 active>active I data_lost?"]
+
+
+def test_an_old_reading_takes_no_other_of_its_message_along(bench: Bench) -> None:
+    """What is older than what is known of one point may be news of the next one."""
+    bench.rules(CHAIN, "low\n levels: [{level: I, when: {point: mode, equals: a}}]")
+    bench.hear(10, mode="b")
+
+    assert bench.hear(12, source=5, mode="a", chain="open") == ["5 normal>pending I condition_met"]
+
+
+def test_a_kept_state_that_is_known_takes_no_other_along(bench: Bench) -> None:
+    """The same for what a broker had kept."""
+    bench.rules(CHAIN, "low\n levels: [{level: I, when: {point: mode, equals: a}}]")
+    bench.hear(10, mode="b")
+
+    assert bench.hear(12, source=11, retained=True, mode="b", chain="open") == ["11 normal>pending I condition_met"]

@@ -363,3 +363,15 @@ def test_a_window_that_makes_no_sense_is_refused(bench: Bench, when: str, says: 
         bench.ruleset(f"r\n levels: [{{level: I, when: {{point: p, {when}}}}}]")
 
     assert says in str(caught.value)
+
+
+def test_a_swing_of_a_point_that_never_spoke_is_shown_as_none(bench: Bench) -> None:
+    """An order that another condition opens says how far it has fallen: not at all, as far as is known."""
+    bench.rules("""
+        r
+        levels: [{level: I, when: {any: [{point: p, falls: 1 bar, within: 30s}, {point: chain, equals: open}]}}]
+        """)
+
+    bench.hear(0, chain="open")
+
+    assert [seen.limit for seen in bench.seen[0].observed] == ["falls by 1 bar within 30s (now 0 MPa)", "equals open"]
