@@ -27,7 +27,7 @@ from simulators.ticketing.words import WORDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Orders looked at for the board, the newest.
+#: Orders looked at for the board; closed ones make room first.
 _SHOWN = 1000
 #: Bytes of a form with its photographs.
 _MOST_FORM = MOST_PHOTOS * MOST_BYTES + 64 * 1024
@@ -51,7 +51,7 @@ def add_page(app: FastAPI, store: Store, timezone: str) -> None:
 def _add_board(app: FastAPI, store: Store, view: Callable[[str], View]) -> None:
     @app.get("/", **_OURS)
     async def show(lang: str = "zh", building: str = "", level: str = "", kind: str = "") -> HTMLResponse:
-        seen, orders = view(lang), store.find(kind=None, limit=_SHOWN)
+        seen, orders = view(lang), store.board(_SHOWN)
         return answer(seen, "/", board(orders, Filter(building, level, kind), seen), head=head(orders, seen))
 
     @app.get("/photos/{name}", **_OURS)

@@ -220,15 +220,22 @@ class Store:
         key: str | None = None,
         site: str | None = None,
         is_open: bool | None = None,
-        kind: str | None = "order",
+        kind: str = "order",
         limit: int = 10_000,
     ) -> list[Record]:
-        """Records that fit all that is given, newest first; `kind` None: complaints too."""
+        """Records that fit all that is given, newest first."""
         rows = self._db.execute(
             "SELECT no FROM orders WHERE (?1 IS NULL OR key = ?1) AND (?2 IS NULL OR site = ?2)"
             " AND (?3 IS NULL OR (status IN ('open', 'accepted', 'arrived')) = ?3)"
-            " AND (?4 IS NULL OR kind = ?4) ORDER BY no DESC LIMIT ?5",
+            " AND kind = ?4 ORDER BY no DESC LIMIT ?5",
             (key, site, is_open, kind, limit),
+        ).fetchall()
+        return [self._record(row["no"]) for row in rows]
+
+    def board(self, limit: int) -> list[Record]:
+        """Orders and complaints: first all that are not closed, then those that are, each newest first."""
+        rows = self._db.execute(
+            "SELECT no FROM orders ORDER BY status IN ('verified', 'rejected', 'cancelled'), no DESC LIMIT ?", (limit,)
         ).fetchall()
         return [self._record(row["no"]) for row in rows]
 

@@ -217,3 +217,60 @@ async def test_a_wrong_token_is_refused(http: Http, order: Order) -> None:
         async with http.get(f"{service.url}/v1/changes", headers={"Authorization": "Bearer né"}) as answer:
             assert answer.status == 401
             assert "error" in await answer.json()
+
+
+async def test_the_sensor_reopens_and_verifies(http: Http, service: ticketing.Ticketing, order: Order) -> None:
+    """A note may bring second handling, with its time anew, or the end; only where the work is said to be done."""
+    await create(http, service, {**order, "level": "II"})
+    url = f"{service.url}/v1/orders/T000001"
+    note = {"at": order["active_at"], "text": {"zh": "复核", "en": "judged"}}
+    await post(http, f"{url}/notes", {**note, "kind": "verified"}, "too early")
+    early = await get(http, url)
+    for action in ("accept", "finish"):
+        await post(http, f"{url}/{action}", {"by": "张师傅"})
+    await post(http, f"{url}/notes", {**note, "kind": "reopen", "level": "I"}, "n1")
+    again = await get(http, url)
+    for action in ("accept", "finish"):
+        await post(http, f"{url}/{action}", {"by": "张师傅"})
+    await post(http, f"{url}/notes", {**note, "kind": "verified"}, "n2")
+    over = await get(http, url)
+
+    assert (early["status"], early["rounds"]) == ("open", 0)
+    assert (again["status"], again["rounds"], again["level"]) == ("open", 1, "I")
+    assert again["deadlines"]["respond"] != order["respond_by"]
+    assert over["status"] == "verified"
+
+
+async def test_a_more_urgent_level_brings_its_time(http: Http, service: ticketing.Ticketing, order: Order) -> None:
+    """From now on, and never later than before; a lower level leaves the time as it was."""
+    far = "2999-01-01T00:00:00.000Z"
+    await create(http, service, {**order, "level": "III", "respond_by": far})
+    url = f"{service.url}/v1/orders/T000001"
+    note = {"kind": "update", "at": order["active_at"], "text": {"zh": "升级", "en": "raised"}}
+    await post(http, f"{url}/notes", {**note, "level": "I"}, "n1")
+    raised = (await get(http, url))["deadlines"]
+    await post(http, f"{url}/notes", {**note, "level": "II"}, "n2")
+
+    assert raised["respond"] < far
+    assert (await get(http, url))["deadlines"] == raised
+
+
+async def test_progress_is_told_to_gateways(http: Http, service: ticketing.Ticketing, order: Order) -> None:
+    """With its stamp, and the status that is in force; said again at once it is told once."""
+    await create(http, service, order)
+    url = f"{service.url}/v1/orders/T000001"
+    await post(http, f"{url}/accept", {"by": "张师傅"})
+    for body in (
+        {"by": "张师傅", "stamp": "calmed"},
+        {"by": "张师傅", "stamp": "calmed"},
+        {"by": "李", "note": "等配件"},
+    ):
+        status, _ = await post(http, f"{url}/progress", body)
+        assert status == 200
+    changes = (await get(http, f"{service.url}/v1/changes"))["changes"]
+
+    assert [(change["status"], change.get("stamp")) for change in changes] == [
+        ("accepted", None),
+        ("accepted", "calmed"),
+        ("accepted", ""),
+    ]

@@ -93,6 +93,19 @@ async def test_a_column_for_each_state(http: Http, service: ticketing.Ticketing,
         assert html.count('id="T000001"') == 1
 
 
+async def test_no_open_order_makes_room_for_closed_ones(
+    http: Http, service: ticketing.Ticketing, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many were closed since, the oldest open order is still on the board."""
+    monkeypatch.setattr("simulators.ticketing.page._SHOWN", 2)
+    for n in range(4):
+        await create(http, service, {**order, "key": f"k{n}"})
+        if n:
+            service.store.act(f"T00000{n + 1}", "reject", "li", "")
+
+    assert 'id="T000001"' in column(await page(http, f"{service.url}/"), "open")
+
+
 async def test_overdue_orders_are_warned_of(http: Http, service: ticketing.Ticketing, order: Order) -> None:
     """What should have been answered is named on top; what is in time is not."""
     await create(http, service, order)
