@@ -36,8 +36,9 @@ FEWEST_READINGS, MOST_READINGS = 5, 60
 FEWEST_INDEPENDENT = 10
 #: By level, how much wider than the narrowest its limits may be: the shortest window that keeps to it is taken.
 WIDTHS = {Level.II: 2.0, Level.III: 1.0}
-#: The clear limits lie a fifth of the way back, and hold for half the window: a wrong recovery costs a note, no order.
-_BACK = 0.2
+#: The clear limits lie half of the way back: as far from a healthy centre as from the smallest fault that is seen. One
+#: interval of hold: a mean has its own inertia, and every second of hold is one that the alarm stands too long.
+_BACK = 0.5
 #: More readings than this of one point are too many to be held: some four months at one a second.
 _MOST_HELD = 10_000_000
 
@@ -212,14 +213,8 @@ def _rung(level: Level, one: Spread, its: Reach, budget: float, grid: float, mar
     back = _BACK * (high - low) / 2
     window = timedelta(milliseconds=one.window_ms)
     return Rung(
-        level, window, window + margin, _half(window), low, high, *_outwards(low + back, high - back), budget, one, its
+        level, window, window + margin, margin, low, high, *_outwards(low + back, high - back), budget, one, its
     )  # fmt: skip
-
-
-def _half(window: timedelta) -> timedelta:
-    """Half of it, in whole seconds if it is some."""
-    second = timedelta(seconds=1)
-    return -(-window // (2 * second)) * second if window >= 2 * second else window / 2
 
 
 def _unreachable(rung: Rung, point: Point) -> bool:
