@@ -11,14 +11,26 @@ import csv
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.water_loop import CALIBRATION, CHANNELS, Made, gathered, keeping, make_run, observations, site_of
+from benchmarks.closing_valve import make_valve_run
+from benchmarks.water_loop import (
+    CALIBRATION,
+    CHANNELS,
+    Found,
+    LoopRun,
+    Made,
+    gathered,
+    keeping,
+    make_run,
+    observations,
+    site_of,
+)
 from daemon.backtest.csv_history import CsvHistory
 from daemon.backtest.mapping import HistoryMap, TimeSpec
 from daemon.backtest.run import Interval, run
@@ -199,13 +211,21 @@ def _loaded(found: Suggestion, catalogue: Catalogue) -> Ruleset:
         return load([patch], catalogue)
 
 
+#: Kinds of made-up runs.
+KINDS: dict[str, Callable[[int], LoopRun]] = {"shifts": make_run, "closing valve": make_valve_run}
+
+
 def made(runs: int, calibrations: int) -> Made:
     """The same policy on made-up runs, and how it keeps to its budget while all is well."""
+    found = tuple(_found(kind, [make(seed) for seed in range(runs)]) for kind, make in KINDS.items())
+    return Made(found, tuple(keeping(BUDGET, calibrations)))
+
+
+def _found(kind: str, runs: Sequence[LoopRun]) -> Found:
     counts: Counter[tuple[bool, bool]] = Counter()
     found = early = 0
     catalogue = site_of(CHANNELS)
-    for seed in range(runs):
-        one = make_run(seed)
+    for one in runs:
         ruleset = _loaded(gathered(one, catalogue).suggest(BUDGET), catalogue)
         history = list(observations(one.values))
         played = Played(run(ruleset, history).intervals, [item.at for item in history])
@@ -215,8 +235,7 @@ def made(runs: int, calibrations: int) -> Made:
         found += any(alarms[begin:end])
         early += any(alarms[CALIBRATION:begin])
     tp, fp, tn, fn = (counts[key] for key in ((True, True), (True, False), (False, False), (False, True)))
-    kept = tuple(keeping(BUDGET, calibrations))
-    return Made(runs, tp / (tp + (fp + fn) / 2), fp / (fp + tn), fn / (fn + tp), found, early, kept)
+    return Found(kind, len(runs), tp / (tp + (fp + fn) / 2), fp / (fp + tn), fn / (fn + tp), found, early)
 
 
 def _history(path: Path, interval: timedelta) -> tuple[CsvHistory, Catalogue]:

@@ -35,7 +35,7 @@ class LoopRun:
     fault: tuple[int, int]
 
 
-class _Draw:
+class Draw:
     """Noises of one run."""
 
     def __init__(self, seed: int, rows: int) -> None:
@@ -65,7 +65,7 @@ class _Draw:
 
 def make_run(seed: int, rows: int = ROWS) -> LoopRun:
     """The run of this seed."""
-    draw = _Draw(seed, rows)
+    draw = Draw(seed, rows)
     chance = draw.random
     begin = chance.randint(480, 650)
     end = min(begin + chance.randint(250, 420), rows - 60)
@@ -88,31 +88,31 @@ def make_run(seed: int, rows: int = ROWS) -> LoopRun:
         s = chance.uniform(0.0003, 0.002)
         level = chance.uniform(0.02, 0.2)
         parts = (draw.white(s), draw.remembering(s * chance.uniform(0, 0.4), 0.98), shift(s))
-        values[name] = _sum(level, *parts)
+        values[name] = summed(level, *parts)
     s = chance.uniform(0.05, 0.3)
     parts = (draw.white(s), draw.remembering(s * chance.uniform(0, 0.3), 0.95), shift(s / 2))
-    values["current"] = _sum(1.3, *parts)
+    values["current"] = summed(1.3, *parts)
     s, step = chance.uniform(0.1, 0.3), chance.choice((0.01, 0.05, 0.33))
-    values["pressure"] = _on_grid(_sum(0.2, draw.white(s), shift(s)), step)
+    values["pressure"] = on_grid(summed(0.2, draw.white(s), shift(s)), step)
     trend = chance.uniform(0.0018, 0.0022)
     wander = draw.walk(chance.uniform(0.005, 0.1))
-    values["temperature"] = _sum(70, draw.white(0.1), wander, [trend * n for n in range(rows)])
+    values["temperature"] = summed(70, draw.white(0.1), wander, [trend * n for n in range(rows)])
     start = chance.uniform(-3, 3)
-    values["thermocouple"] = _sum(25, draw.white(0.01), [start * math.exp(-n / 600) for n in range(rows)])
+    values["thermocouple"] = summed(25, draw.white(0.01), [start * math.exp(-n / 600) for n in range(rows)])
     s = chance.uniform(3, 12)
     slow = draw.remembering(s * chance.uniform(0, 0.5), 0.995)
-    values["voltage"] = _sum(230, draw.white(s), slow, shift(s * 0.3, 0.3))
+    values["voltage"] = summed(230, draw.white(s), slow, shift(s * 0.3, 0.3))
     s = chance.uniform(0.2, 0.6)
-    flow = _sum(32, draw.white(s), draw.walk(chance.uniform(0, 0.01)), shift(s * 1.5, 1, falls=True))
-    values["flow"] = _on_grid(flow, 1.0)
+    flow = summed(32, draw.white(s), draw.walk(chance.uniform(0, 0.01)), shift(s * 1.5, 1, falls=True))
+    values["flow"] = on_grid(flow, 1.0)
     return LoopRun(values, (begin, end))
 
 
-def _sum(level: float, *parts: Sequence[float]) -> list[float]:
+def summed(level: float, *parts: Sequence[float]) -> list[float]:
     return [level + sum(its) for its in zip(*parts, strict=True)]
 
 
-def _on_grid(values: Sequence[float], step: float) -> list[float]:
+def on_grid(values: Sequence[float], step: float) -> list[float]:
     return [round(value / step) * step for value in values]
 
 
@@ -174,10 +174,10 @@ def _kept(name: str, keeps: float, readings: int, budget: float, calibrations: i
     at = [n * 1000 for n in range(readings)]
     rates: list[float] = []
     for seed in range(calibrations):
-        draw = _Draw(seed, readings)
+        draw = Draw(seed, readings)
         values = draw.white(1)
         if keeps:
-            values = _sum(0, values, draw.remembering(1, keeps))
+            values = summed(0, values, draw.remembering(1, keeps))
         found = judge(point, at, values, budget)
         if isinstance(found, Suggested):
             rates.append(_rate(found, keeps) / budget)
@@ -202,9 +202,10 @@ def _rate(found: Suggested, keeps: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What the suggested rules find in made-up runs, row by row as in `public`."""
+class Found:
+    """What the suggested rules find in made-up runs of one kind, row by row as in `public`."""
 
+    kind: str
     runs: int
     f1: float
     far: float
@@ -212,6 +213,13 @@ class Made:
     found: int
     #: Runs with an alarm between calibration and fault.
     early: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The policy on made-up runs, and how it keeps its budget."""
+
+    found: tuple[Found, ...]
     kept: tuple[Kept, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -220,11 +228,12 @@ class Made:
 
     def as_text(self) -> str:
         """For people."""
-        score = f"F1 {self.f1:.3f}, FAR {self.far:.1%}, MAR {self.mar:.1%}, found {self.found}/{self.runs}"
         rows = [
-            f"made-up water loop, {self.runs} runs: {score}; runs with an alarm before the fault {self.early}",
-            f"{'healthy noise':<16}{'readings':>9}{'mean/budget':>13}{'middle':>9}{'within':>8}{'refused':>9}",
+            f"made-up water loop, {f.kind}, {f.runs} runs: F1 {f.f1:.3f}, FAR {f.far:.1%}, MAR {f.mar:.1%}, found "
+            f"{f.found}/{f.runs}; runs with an alarm before the fault {f.early}"
+            for f in self.found
         ]
+        rows.append(f"{'healthy noise':<16}{'readings':>9}{'mean/budget':>13}{'middle':>9}{'within':>8}{'refused':>9}")
         rows += [
             f"{k.noise:<16}{k.readings:>9}{k.mean:>13.2g}{k.middle:>9.2g}{k.within:>8.0%}{k.refused:>5}/{k.calibrations}"
             for k in self.kept

@@ -113,6 +113,18 @@ def test_a_small_change_is_level_iii_and_a_large_one_level_ii(tmp_path: Path) ->
     assert far.low < near.low < near.clear_low < near.clear_high < near.high < far.high
 
 
+def test_an_alarm_clears_half_of_the_way_back_an_interval_later() -> None:
+    """Limits that are far apart make it stay; a hold would only make it stand too long after every recovery."""
+    found = _suggest(_site("A"), {"A.vibration": _noise(5, 600, 10)})
+
+    (one,) = found.suggested
+    for rung in one.rungs:
+        inner, outer = rung.clear_high - rung.clear_low, rung.high - rung.low
+        assert inner == pytest.approx(outer / 2, rel=0.02)
+        assert rung.clear_low + rung.clear_high == pytest.approx(rung.low + rung.high, rel=0.01)
+        assert rung.clear_hold == _SECOND
+
+
 def test_one_wild_reading_opens_nothing(tmp_path: Path) -> None:
     """However far out: the mean is then wrong for less than the hold."""
     site = _site("A")
