@@ -43,6 +43,7 @@ class Draw:
         self.rows = rows
 
     def white(self, scatter: float) -> list[float]:
+        """Noise that forgets at once."""
         return [self.random.gauss(0, scatter) for _ in range(self.rows)]
 
     def remembering(self, scatter: float, keeps: float) -> list[float]:
@@ -56,6 +57,7 @@ class Draw:
         return found
 
     def walk(self, step: float) -> list[float]:
+        """A sum of small steps."""
         value, found = 0.0, []
         for _ in range(self.rows):
             value += self.random.gauss(0, step)
@@ -109,10 +111,12 @@ def make_run(seed: int, rows: int = ROWS) -> LoopRun:
 
 
 def summed(level: float, *parts: Sequence[float]) -> list[float]:
+    """Row by row."""
     return [level + sum(its) for its in zip(*parts, strict=True)]
 
 
 def on_grid(values: Sequence[float], step: float) -> list[float]:
+    """As a coarse sensor says them."""
     return [round(value / step) * step for value in values]
 
 

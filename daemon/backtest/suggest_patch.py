@@ -135,8 +135,8 @@ def _of_level(rung: Rung, rounding: float) -> Iterator[str]:
     yield (
         f"{level}: {far.deviations:.2f} x {far.two:.2f} x {_short(its.scatter)} x {far.factor:.2f} (for the "
         f"shortness of the span) + {_short(its.drift)} (between its halves) + {_short(rounding)} (coarse readings) = "
-        f"{_short(far.far + rounding)}: limits {plain(rung.low)} and {plain(rung.high)}; clear half of the way back, from "
-        f"{plain(rung.clear_low)} to {plain(rung.clear_high)}"
+        f"{_short(far.far + rounding)}: limits {plain(rung.low)} and {plain(rung.high)}; clear half of the "
+        f"way back, {plain(rung.clear_low)} to {plain(rung.clear_high)}"
     )
 
 
