@@ -9,9 +9,11 @@ sla/ ──────────> the response mechanism
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
@@ -38,6 +40,14 @@ def shipped() -> Path:
     """The configuration that travels with the program: inside the wheel, or beside the sources."""
     inside = Path(__file__).parent / "config"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "config"
+
+
+@cache
+def familiar() -> frozenset[str]:
+    """The names of points that the starter rules look at: where a site has them not that is no slip of the pen."""
+    files = (path for path in (shipped() / "rules").glob("*.yaml") if not path.name.endswith(".test.yaml"))
+    found = (re.findall(r"\bp(?:oint|er): (\w+)", path.read_text(encoding="utf-8")) for path in files)
+    return frozenset(name for names in found for name in names)
 
 
 # --- gateway.yaml ------------------------------------------------------------------------------------------
@@ -153,7 +163,7 @@ def load(path: Path, *, secrets: bool = True) -> Configuration:
     placed = Placement(document, assets, profiles, draft.wires)
     catalogue, bindings = placed.build()
     faults += placed.faults
-    loaded = faults.catch(lambda: load_files(rules, catalogue, *_overrides(document, assets)))
+    loaded = faults.catch(lambda: load_files(rules, catalogue, *_overrides(document, assets), familiar=familiar()))
     if loaded is not None:
         loaded = loaded._replace(ruleset=replace(loaded.ruleset, arrangements=assets.arrangements))
         known = {rule.id: rule for rule in loaded.ruleset.rules}

@@ -18,7 +18,7 @@ from daemon.rules.derived import DerivedSpec, declare_all
 from daemon.rules.rule import LevelName
 from daemon.rules.schema import Ruleset, load
 from daemon.sensors.profile import Profile, load_profiles, make_points
-from daemon.settings import shipped
+from daemon.settings import familiar, shipped
 
 
 def _series(text: str) -> str:
@@ -137,7 +137,8 @@ def open_suite(path: Path) -> Suite:
         raise ConfigError(faults)
     overrides = {(asset.id, rule): change for asset in file.assets for rule, change in asset.overrides.items()}
     rule_files = tuple(path.parent / name for name in file.rules)
-    suite = Suite(document, file.tests, file.assets[0].id, load(rule_files, catalogue, overrides), rule_files)
+    ruleset = load(rule_files, catalogue, overrides, familiar=familiar())
+    suite = Suite(document, file.tests, file.assets[0].id, ruleset, rule_files)
     faults = list(_misnamed(suite))
     if faults:
         raise ConfigError(faults)

@@ -42,7 +42,7 @@ class KnownSite:
                 raise ConfigError([f"{path}: does not exist; name a directory of rules or a file"])
         known = {rule for path in rule_paths(paths) for rule in _ids(path)}
         changes = {key: change for key, change in self.overrides.items() if key[1] in known}
-        found = load(paths, self.catalogue, changes)
+        found = load(paths, self.catalogue, changes, familiar=settings.familiar())
         return found if self.ruleset is None else replace(found, arrangements=self.ruleset.arrangements)
 
 

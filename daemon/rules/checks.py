@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from daemon.documents import Document, Location
 from daemon.model import Asset, Catalogue, Device, Point
@@ -17,12 +17,19 @@ from daemon.rules.rule import RuleSpec
 class Checker:
     """Looks at one rule after another."""
 
-    def __init__(self, catalogue: Catalogue, overrides: Overrides, told: Mapping[tuple[str, str], str]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        overrides: Overrides,
+        told: Mapping[tuple[str, str], str],
+        familiar: Collection[str] = (),
+    ) -> None:
+        """Look at a site; `familiar` are names that points have elsewhere."""
         self.catalogue = catalogue
         self.overrides = overrides
         self.told = told
         self.parts = _parts(catalogue)
-        self.names = {point.name for point in catalogue.points}
+        self.names = {*familiar, *(point.name for point in catalogue.points)}
 
     def check(self, rule: RuleSpec, document: Document, at: Location) -> Iterator[str]:
         """Everything about a rule that does not fit the site."""
@@ -56,7 +63,7 @@ class Checker:
                 yield f"{document.place((*at, 'applies_to', 'assets', n))}: no asset is called {asset!r}{hint}"
 
     def _misspelt(self, leaf: Leaf, assets: list[Asset], document: Document, at: Location) -> Iterator[str]:
-        """A name that no asset of the site has, and that is almost one they have. Else they simply lack the point."""
+        """A name that nobody knows, and that is almost one that assets here have. Else they simply lack the point."""
         for name in asked(leaf):
             if name in self.names:
                 continue

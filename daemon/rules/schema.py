@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -145,9 +145,11 @@ class Loaded(NamedTuple):
     overrides: Mapping[tuple[str, str], str]
 
 
-def load(paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | None = None) -> Ruleset:
+def load(
+    paths: Sequence[Path], catalogue: Catalogue, overrides: Overrides | None = None, *, familiar: Collection[str] = ()
+) -> Ruleset:
     """Read rule files and check them against the site; as `load_files`."""
-    return load_files(paths, catalogue, overrides).ruleset
+    return load_files(paths, catalogue, overrides, familiar=familiar).ruleset
 
 
 def shape_faults(paths: Sequence[Path]) -> list[str]:
@@ -172,6 +174,8 @@ def load_files(
     catalogue: Catalogue,
     overrides: Overrides | None = None,
     places: Mapping[tuple[str, str], str] | None = None,
+    *,
+    familiar: Collection[str] = (),
 ) -> Loaded:
     """Read rule files and check them against the site.
 
@@ -180,6 +184,7 @@ def load_files(
         catalogue: the site.
         overrides: by (asset, rule).
         places: where each of those stands, `file:line:column`.
+        familiar: names that points have elsewhere: they are no slip of the pen where the site has them not.
 
     Raises:
         ConfigError: every fault of every file, with its place.
@@ -188,7 +193,7 @@ def load_files(
     changes = dict(overrides or {})
     told = {key: f"override of {key[1]!r} for asset {key[0]!r}" for key in changes}
     told = {key: f"{places[key]}: {what}" if places and key in places else what for key, what in told.items()}
-    checker = Checker(catalogue, changes, told)
+    checker = Checker(catalogue, changes, told, familiar)
     rules: dict[str, RuleSpec] = {}
     files: dict[str, tuple[Document, Location]] = {}
     for document, file in read_files:

@@ -7,7 +7,13 @@ import pytest
 
 from daemon.backtest.coverage import Coverage
 from daemon.backtest.rule_test import run_file
-from daemon.settings import shipped
+from daemon.model import Asset, Catalogue, Device, Site, Text
+from daemon.rules.lints import review
+from daemon.rules.schema import load_files
+from daemon.sensors.profile import load_profiles, make_points
+from daemon.settings import familiar, shipped
+
+PROFILES = load_profiles((shipped() / "profiles").glob("*.yaml"))
 
 PAGE = Path(__file__).parents[2] / "docs/starter-pack.md"
 FILES = sorted((shipped() / "rules").glob("*.test.yaml"))
@@ -42,3 +48,20 @@ def test_the_page_tells_of_every_shipped_rule() -> None:
     rows = [line.split("|")[1] for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
 
     assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == ids
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_the_shipped_rules_suit_a_site_of_any_one_device_model(name: str) -> None:
+    """What the site does not have is neither a fault nor suspicious, and no hold or window is too short for it."""
+    kinds = ("lift", "water_zone", "pump_room", "fire_main")
+    profile = PROFILES[name]
+    devices = tuple(Device(f"{kind}/d", kind, "s", profile.alive_within) for kind in kinds)
+    points = tuple(point for device in devices for point in make_points(profile, device).values())
+    assets = tuple(Asset(kind, kind, Text("甲", "A")) for kind in kinds)
+    site = Catalogue(Site("s", Text("站", "site")), assets, devices, points)
+    rules = [path for path in (shipped() / "rules").glob("*.yaml") if not path.name.endswith(".test.yaml")]
+
+    loaded = load_files(rules, site, familiar=familiar())
+
+    assert review(loaded, {str(path) for path in rules}) == []
+    assert {"sys.sensor.stale", "sys.source.silent"} <= {found.rule.id for found in loaded.ruleset.bindings()}
