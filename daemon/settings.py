@@ -46,7 +46,7 @@ def shipped() -> Path:
 def familiar() -> frozenset[str]:
     """The names of points that the starter rules look at: where a site has them not that is no slip of the pen."""
     files = (path for path in (shipped() / "rules").glob("*.yaml") if not path.name.endswith(".test.yaml"))
-    found = (re.findall(r"\bp(?:oint|er): (\w+)", path.read_text(encoding="utf-8")) for path in files)
+    found = (re.findall(r"\b(?:point|per): (\w+)", path.read_text(encoding="utf-8")) for path in files)
     return frozenset(name for names in found for name in names)
 
 
