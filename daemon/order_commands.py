@@ -55,9 +55,12 @@ class OrderCommands:
         """Orders in hand, or with `all` the newest `limit` whatever has become of them, the newest first."""
         limit = min(int(arguments.get("limit", 100)), _MOST_LISTED)
         with reader(self.file) as db:
-            found = [courses.find(db, row.key) for row in ledger.orders(db, limit)]
-        every = bool(arguments.get("all"))
-        return {"orders": [_row(going) for going in found if going is not None and (every or going.course.in_hand)]}
+            if arguments.get("all"):
+                newest = [courses.find(db, row.key) for row in ledger.orders(db, limit)]
+                found = [going for going in newest if going is not None]
+            else:
+                found = courses.unfinished(db, limit)
+        return {"orders": [_row(going) for going in found]}
 
     async def order(self, arguments: Arguments) -> dict[str, Any]:
         """Everything about one order.

@@ -70,6 +70,7 @@ class OrderDesk:
             impact=template.impact,
             procedure=template.procedure,
             stay_clear=spec.verify_for if spec is not None else None,
+            blind=transition.data is DataState.UNKNOWN,
         )
         recurrence = self.sla.recurrence
         orders = self._courses.before(transition.rule, transition.asset, at - recurrence.within)
@@ -81,7 +82,8 @@ class OrderDesk:
         )
         order = evidence.draft(transition, template, known.explain(transition), origin, alarm, at, history)
         self._hand_out(order, moved, at)
-        if len(before) + 1 == recurrence.root_cause_at and not instrument.is_own(alarm):
+        asked = self._courses.before(root_cause.rule_of(transition.rule), transition.asset, at - recurrence.within)
+        if len(before) + 1 == recurrence.root_cause_at and not asked and not instrument.is_own(alarm):
             course, acts = self._life.begin(Level.II, at)
             course, _ = self._life.cleared(course, at, at)  # no alarm is behind it: only persons judge it
             self._hand_out(root_cause.draft(order, course, recurrence.within), (course, acts), at, own=False)
@@ -147,15 +149,28 @@ class OrderDesk:
     def run_out(self, due: datetime, entry: Entry) -> None:
         """Do what is due to each order."""
         for going in self._courses.due(due):
-            sees = self._known.engine.sees(going.rule, going.asset)
+            sees = self._sees(going)
             self._apply(going, self._life.run_out(going.course, due, entry.item.at, sees=sees))
 
     def decide(self, entry: Entry, transition: Transition) -> None:
-        """A repair whose fault is back is no repair, whatever becomes of the new alarm."""
-        if transition.after is AlarmState.ACTIVE and transition.cause is Cause.CONDITION_HELD:
-            going = self._courses.verifying(transition.rule, transition.asset)
-            if going is not None and going.course.clear_since is not None:
+        """A repair whose fault is back is no repair, whatever becomes of the new alarm; nor does it stay for ever."""
+        if transition.cause is Cause.LEVEL_RAISED:
+            return
+        came = transition.after is AlarmState.ACTIVE and transition.cause is Cause.CONDITION_HELD
+        for going in self._courses.in_hand(transition.rule, transition.asset):
+            if going.course.clear_since is None:  # its own alarm, or one that came while it was judged
+                self.follow(going.key, transition, entry.item.at)
+            elif came and going.course.status is OrderStatus.VERIFYING:
                 self._apply(going, self._life.active(going.course, entry.item.at))
+
+    def _sees(self, going: Going) -> bool:
+        """Whether it is known how things stand with what an order is about."""
+        if instrument.is_own_rule(going.rule):
+            return True  # its alarm is all there is to know
+        engine = self._known.engine
+        if going.course.clear_since is None:
+            return engine.watches(going.rule, going.asset)
+        return engine.calm(going.rule, going.asset)
 
     def heed(self, entry: Entry) -> None:
         """An order goes where the ticketing service says it stands, or where a person at the gateway wants it."""

@@ -73,11 +73,13 @@ class Telling:
 
     def _residents_hear(self, document: dict[str, Any], course: Course, act: Act) -> bool:
         """Residents are told once a person has accepted, or at once where the rule opts in."""
+        if document["type"] not in {"pre_complaint", "incident"}:
+            return False  # the gateway's troubles and inquiries are the house's own
         rule = self._known.rule(document["rule"])
         wish = rule.work_order.residents if rule is not None else "accepted"
         if wish == "never":
             return False
-        return wish == "at_once" or (act.occasion != "created" and "accepted" in course.stamps)
+        return wish == "at_once" or (act.occasion != "created" and course.reached("accepted") is not None)
 
     def _note(self, document: dict[str, Any], course: Course, act: Act, kind: str) -> None:
         words = notices.WORDS[act.occasion]

@@ -139,12 +139,15 @@ class Engine:
         except Exception:  # noqa: BLE001  as in `_guarded`: its next look will tell what is wrong with it
             return None
 
-    def sees(self, rule: str, asset: str) -> bool:
-        """Whether a rule has the data to know how things stand; so has one that nobody watches by."""
+    def watches(self, rule: str, asset: str) -> bool:
+        """Whether a rule is there for an asset and works."""
         watch = self._watches.get(f"{rule}|{asset}")
-        if watch is None:
-            return True
-        return not watch.faulted and all(rung.when.test() is not None for rung in watch.rungs)
+        return watch is not None and not watch.faulted
+
+    def calm(self, rule: str, asset: str) -> bool:
+        """Whether a rule knows, on good data, that none of its conditions is true: not even for less than its hold."""
+        watch = self._watches.get(f"{rule}|{asset}")
+        return watch is not None and not watch.faulted and all(rung.when.test() is False for rung in watch.rungs)
 
     def next_deadline(self) -> datetime | None:
         """No Tick before this changes anything."""

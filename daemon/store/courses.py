@@ -93,10 +93,9 @@ class Courses:
         """Keys and beginnings of the orders of a rule on an asset since a moment, the newest first."""
         return [(key, from_ms(at)) for key, at in self._db.execute(_SQL["before"], (rule, asset, to_ms(since)))]
 
-    def verifying(self, rule: str, asset: str) -> Going | None:
-        """The order of a rule on an asset whose repair is being judged."""
-        row = self._db.execute(_SQL["verifying"], (rule, asset)).fetchone()
-        return None if row is None else self.find(row[0])
+    def in_hand(self, rule: str, asset: str) -> list[Going]:
+        """The orders of a rule on an asset that are not finished, the oldest first."""
+        return [_going(row) for row in self._db.execute(_SQL["in_hand"], (rule, asset)).fetchall()]
 
     def note(self, key: str, event: Event) -> None:
         """Append to an order's timeline."""
@@ -120,6 +119,12 @@ def find(db: sqlite3.Connection, key: str) -> Going | None:
     """An order; None when there is none of that key."""
     row = db.execute(_SQL["course"], (key,)).fetchone()
     return None if row is None else _going(row)
+
+
+def unfinished(db: sqlite3.Connection, limit: int) -> list[Going]:
+    """The newest orders that are not finished."""
+    keys = [key for (key,) in db.execute(_SQL["unfinished"], (limit,))]
+    return [going for key in keys if (going := find(db, key)) is not None]
 
 
 def events(db: sqlite3.Connection, key: str) -> list[Event]:
@@ -146,6 +151,6 @@ def _going(row: Sequence[Any]) -> Going:
 def _as_delivered(kept: dict[str, Any], status: str) -> Course:
     """The receipt of a create moves the order on without a word to its course."""
     course = Course.from_json(kept)
-    if course.status is OrderStatus.PENDING and status == OrderStatus.SENT:
+    if course.status in {OrderStatus.PENDING, OrderStatus.PARKED} and status == OrderStatus.SENT:
         return Course.from_json(kept | {"status": status})
     return course

@@ -16,15 +16,21 @@ SELECT key, alarm_no, rule, asset, status, course, body FROM work_order WHERE ne
 
 -- name: soonest
 -- When time alone does something next.
-SELECT min(next_at) FROM work_order
+SELECT min(next_at) FROM work_order WHERE next_at IS NOT NULL
 
 -- name: before
 -- Orders of a rule on an asset since a moment, the newest first; root-cause orders have another rule.
 SELECT key, created_at FROM work_order WHERE rule = ? AND asset = ? AND created_at > ? ORDER BY created_at DESC, key
 
--- name: verifying
--- The order of a rule on an asset whose repair is being judged.
-SELECT key FROM work_order WHERE rule = ? AND asset = ? AND status = 'verifying' ORDER BY created_at DESC LIMIT 1
+-- name: in_hand
+-- The orders of a rule on an asset that are not finished.
+SELECT key, alarm_no, rule, asset, status, course, body FROM work_order
+WHERE rule = ? AND asset = ? AND status NOT IN ('verified', 'rejected', 'cancelled') ORDER BY created_at, key
+
+-- name: unfinished
+-- The newest orders that are not finished.
+SELECT key FROM work_order WHERE status NOT IN ('verified', 'rejected', 'cancelled')
+ORDER BY created_at DESC, key LIMIT ?
 
 -- name: add_event
 -- Something happened to an order.

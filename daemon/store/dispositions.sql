@@ -24,11 +24,15 @@ WHERE alarm.rule = ? AND alarm.asset = ? AND alarm.decided_at > ? AND alarm.disp
 ORDER BY alarm.no DESC LIMIT 1
 
 -- name: in_hand
--- The newest alarm of a rule and asset that is over, its order being judged, or accepted and the alarm over so lately.
+-- The newest alarm of a rule and asset that is over, its order being judged, or accepted or left to a person and the
+-- alarm, or one that came back on its order, over so lately.
 SELECT alarm.no FROM alarm JOIN work_order ON work_order.key = alarm.order_key
 WHERE alarm.rule = ?1 AND alarm.asset = ?2 AND alarm.disposition = 'own_order' AND alarm.state = 'cleared'
-  AND (work_order.status = 'verifying'
-       OR (work_order.status IN ('accepted', 'arrived', 'reopened') AND alarm.cleared_at >= ?3))
+  AND ((work_order.status = 'verifying' AND NOT json_extract(CAST(work_order.course AS TEXT), '$.undecided'))
+       OR (work_order.status IN ('accepted', 'arrived', 'reopened', 'verifying')
+           AND max(alarm.cleared_at, coalesce((
+             SELECT max(again.cleared_at) FROM alarm AS again
+             WHERE again.parent = alarm.no AND again.rule = ?1 AND again.asset = ?2), 0)) >= ?3))
 ORDER BY alarm.no DESC LIMIT 1
 
 -- name: still_in_hand

@@ -55,8 +55,8 @@ UPDATE outbox SET state = 'parked', attempts = attempts + 1, last_error = ? WHER
 
 -- name: order_moved
 -- A work order follows its create, unless the service has told of a later status already.
-UPDATE work_order SET status = ?, changed_at = ?
-WHERE status = 'pending' AND key = (SELECT order_key FROM outbox WHERE id = ? AND action = 'create')
+UPDATE work_order SET status = ?1, changed_at = ?2
+WHERE (status = 'pending' OR (status = 'parked' AND ?1 = 'sent')) AND key = (SELECT order_key FROM outbox WHERE id = ?3 AND action = 'create')
 
 -- name: counts
 -- How many wait, since when, and how many were given up.

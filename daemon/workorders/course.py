@@ -33,6 +33,8 @@ class Promise:
     within: timedelta | int
     warn: timedelta | None
     steps: tuple[Step, ...]
+    #: Another stamp that keeps it; empty: there is none.
+    or_by: str = ""
     #: Known once the stamp `since` is there.
     due: datetime | None = None
     kept_at: datetime | None = None
@@ -95,6 +97,8 @@ class Course:
     judge_at: datetime | None = None
     #: A person was asked to decide; nothing more is judged.
     undecided: bool = False
+    #: When the ticketing service, by its own clock, last had the work done: what it tells of before then is old news.
+    told_done: datetime | None = None
 
     @property
     def in_hand(self) -> bool:
@@ -132,6 +136,7 @@ class Course:
             "blind": self.blind,
             "judge_at": _ms(self.judge_at),
             "undecided": self.undecided,
+            "told_done": _ms(self.told_done),
         }
 
     @classmethod
@@ -156,6 +161,7 @@ class Course:
             blind=kept["blind"],
             judge_at=_moment(kept["judge_at"]),
             undecided=kept["undecided"],
+            told_done=_moment(kept.get("told_done")),
         )
 
 
@@ -207,6 +213,7 @@ def _promise_to(promise: Promise) -> dict[str, Any]:
         "title": [promise.title.zh, promise.title.en],
         "since": promise.since,
         "kept_by": promise.kept_by,
+        "or_by": promise.or_by,
         "within": {"days": promise.within} if isinstance(promise.within, int) else _span_to(promise.within),
         "warn": None if promise.warn is None else _span_to(promise.warn),
         "steps": [[_span_to(step.after), list(step.to)] for step in promise.steps],
@@ -225,6 +232,7 @@ def _promise_from(kept: Mapping[str, Any]) -> Promise:
         title=Text(*kept["title"]),
         since=kept["since"],
         kept_by=kept["kept_by"],
+        or_by=kept.get("or_by", ""),
         within=within["days"] if isinstance(within, dict) else within * _MS,
         warn=None if kept["warn"] is None else kept["warn"] * _MS,
         steps=tuple(Step(after * _MS, tuple(to)) for after, to in kept["steps"]),

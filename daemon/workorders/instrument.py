@@ -97,7 +97,12 @@ def watched_rule(alarm: Alarm) -> str | None:
 
 def is_own(alarm: Alarm) -> bool:
     """Whether an alarm is about the gateway or its rules: no rule watches it."""
-    return alarm.rule in GATEWAY or alarm.rule == STORM or watched_rule(alarm) is not None
+    return is_own_rule(alarm.rule)
+
+
+def is_own_rule(rule: str) -> bool:
+    """Likewise, by the rule that the alarm bears."""
+    return rule in GATEWAY or rule == STORM or rule.endswith(_FAULTED)
 
 
 def rule_faulted(transition: Transition) -> Transition:

@@ -44,9 +44,25 @@ class LifeCycle:
     # --- the beginning -------------------------------------------------------------------------------------
 
     def begin(
-        self, level: Level, at: datetime, *, impact: str = "", procedure: str = "", stay_clear: timedelta | None = None
+        self,
+        level: Level,
+        at: datetime,
+        *,
+        impact: str = "",
+        procedure: str = "",
+        stay_clear: timedelta | None = None,
+        blind: bool = False,
     ) -> Moved:
-        """A new order, opened at site time `at`; `stay_clear` is the rule's own, else the mechanism's holds."""
+        """A new order, opened at site time `at`.
+
+        Args:
+            level: its level.
+            at: site time.
+            impact: see `Sla.promises`.
+            procedure: see `Sla.steps`.
+            stay_clear: the rule's own; absent: the mechanism's holds.
+            blind: its alarm's data is missing already.
+        """
         verification = self.sla.verification
         judging = Judging(
             stay_clear=verification.stay_clear if stay_clear is None else stay_clear,
@@ -57,7 +73,7 @@ class LifeCycle:
         )
         specs = (*self.sla.promises(level, impact), *self.sla.steps(procedure))
         promises = tuple(_promise(spec) for spec in specs)
-        course = Course(OrderStatus.PENDING, level, judging, impact, procedure, {"created": at}, promises)
+        course = Course(OrderStatus.PENDING, level, judging, impact, procedure, {"created": at}, promises, blind=blind)
         return self._dated(course), (Act("created", at),)
 
     # --- persons and the ticketing service -----------------------------------------------------------------
@@ -81,21 +97,27 @@ class LifeCycle:
             case OrderStatus.PARKED if course.status is OrderStatus.PENDING:
                 return replace(course, status=status), (Act("parked", at),)
             case _ if status in _STAMPS:
-                return self._worked_on(course, status, when, at)
+                return self._worked_on(course, status, changed_at, when, at)
             case _:
                 return course, ()
 
-    def _worked_on(self, course: Course, status: OrderStatus, when: datetime, at: datetime) -> Moved:
+    def _worked_on(
+        self, course: Course, status: OrderStatus, changed_at: datetime, when: datetime, at: datetime
+    ) -> Moved:
         """A person has brought the ticket a stage further, or back to work."""
         stamp = _STAMPS[status]
-        if course.status is OrderStatus.VERIFYING and stamp in ("sent", "accepted") and when > course.stamps["done"]:
+        if course.told_done is not None and changed_at <= course.told_done:
+            return course, ()  # word of a round that is over, or of what came before `done`
+        if course.status is OrderStatus.VERIFYING and stamp in ("sent", "accepted"):
             return self._again(course, course.level, at), (Act("reopened", at),)
         if stamp in course.stamps or _beyond(course, stamp):
             return course, ()
+        if course.status is OrderStatus.REOPENED and stamp == "sent":
+            return course, ()  # the ticket is open again, as it was asked to be
         moved = self._stamped(replace(course, status=status), stamp, when)
         acts = (Act(stamp, at),) if stamp != "sent" else ()
         if status is OrderStatus.DONE:
-            return self._judge(replace(moved, status=OrderStatus.VERIFYING), at, acts)
+            return self._judge(replace(moved, status=OrderStatus.VERIFYING, told_done=changed_at), at, acts)
         return replace(moved, judge_at=None), acts  # verified by a person: the sensor is asked no more
 
     def stamp(self, course: Course, name: str, when: datetime) -> Moved:
@@ -157,7 +179,8 @@ class LifeCycle:
             course: how the order is going; its `next_at` is at or before `due`.
             due: the deadline.
             at: site time of the input that revealed it.
-            sees: whether the rule has the data to know that its condition is over.
+            sees: whether the rule watches, and its data says that its condition is over; while the alarm is active:
+                whether the rule watches.
         """
         promises, acts = [], []
         for promise in course.promises:
@@ -166,7 +189,7 @@ class LifeCycle:
             acts.extend(told)
         course = replace(course, promises=tuple(promises))
         if course.judge_at is not None and course.judge_at <= due:
-            blind = course.blind if course.clear_since is None else not sees
+            blind = course.blind or not sees if course.clear_since is None else not sees
             course, judged = self._judge(replace(course, blind=blind), due, ())
             acts.extend(judged)
         return course, tuple(acts)
@@ -217,7 +240,9 @@ class LifeCycle:
         return self._dated(replace(course, promises=tuple(_kept(course, course.promises))))
 
     def _dated(self, course: Course) -> Course:
-        """Give a deadline to every promise whose time has begun."""
+        """Give a deadline to every promise whose time has begun; not of what was called off."""
+        if course.status in {OrderStatus.REJECTED, OrderStatus.CANCELLED}:
+            return course
         return replace(course, promises=tuple(self._date(course, promise) for promise in course.promises))
 
     def _date(self, course: Course, promise: Promise) -> Promise:
@@ -239,7 +264,7 @@ class LifeCycle:
             if old is not None and (old.kept_at is not None or old.missed):
                 promises.append(old)
                 continue
-            since = at if spec.since == "created" else raised.reached(spec.since)
+            since = at if raised.reached(spec.since) is not None else None
             dated = self._date(replace(raised, stamps={**raised.stamps, spec.since: since}), fresh) if since else fresh
             if old is not None and old.due is not None and dated.due is not None and old.due < dated.due:
                 dated = replace(dated, due=old.due, warned=old.warned)
@@ -251,12 +276,15 @@ class LifeCycle:
 def _promise(spec: PromiseSpec) -> Promise:
     within = int(spec.within.split()[0]) if isinstance(spec.within, str) else spec.within
     steps = tuple(Step(step.after, step.to) for step in spec.escalate)
-    return Promise(spec.id, spec.title, spec.since, spec.kept_by, within, spec.warn, steps)
+    return Promise(spec.id, spec.title, spec.since, spec.kept_by, within, spec.warn, steps, spec.or_by or "")
 
 
 def _kept(course: Course, promises: Iterable[Promise]) -> Iterator[Promise]:
     for promise in promises:
-        kept_at = course.reached(promise.kept_by) if promise.kept_at is None else promise.kept_at
+        kept_at = promise.kept_at
+        if kept_at is None:
+            reached = (course.reached(stamp) for stamp in (promise.kept_by, promise.or_by) if stamp)
+            kept_at = min((when for when in reached if when is not None), default=None)
         yield promise if kept_at is None else replace(promise, kept_at=kept_at)
 
 

@@ -30,6 +30,11 @@ def occurrences(orders: Sequence[tuple[str, datetime]], at: datetime, apart: tim
     return found
 
 
+def rule_of(rule: str) -> str:
+    """What the root-cause orders of a rule have for theirs."""
+    return rule + _ROOT_CAUSE
+
+
 def draft(order: WorkOrder, course: Course, within: timedelta) -> WorkOrder:
     """The root-cause order that comes with the order which is one too many.
 
@@ -42,8 +47,8 @@ def draft(order: WorkOrder, course: Course, within: timedelta) -> WorkOrder:
     times, days = len(order.previous) + 1, within.total_seconds() / 86_400
     return replace(
         order,
-        key="|".join((site, asset, rule + _ROOT_CAUSE, ledger, alarm)),
-        rule=order.rule + _ROOT_CAUSE,
+        key="|".join((site, asset, rule_of(rule), ledger, alarm)),
+        rule=rule_of(order.rule),
         level=course.level,
         type="root_cause",
         title=Text(f"根因调查：{order.title.zh}", f"Find the root cause: {order.title.en}"),

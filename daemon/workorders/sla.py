@@ -70,6 +70,8 @@ class PromiseSpec(Strict):
     since: Stamp = "created"
     #: The stamp that keeps it; a later milestone does too.
     kept_by: Stamp
+    #: Another stamp that keeps it: no plan is asked for what is mended.
+    or_by: Stamp | None = None
     #: Only for orders of this impact (see a rule's `work_order.impact`); absent: for all.
     impact: tuple[Literal["trading", "equipment", "outside"], ...] = ()
     #: That long before the deadline its lead is warned.
@@ -194,6 +196,18 @@ class Sla(Strict):
                 raise ValueError(
                     f"{promise.id}: nothing sets the stamp {promise.since!r}; known: "
                     f"{', '.join(sorted({*MILESTONES, *self._stamps()}))}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        of_levels = {promise.id for level in self.levels.values() for promise in level.promises}
+        for name, procedure in self.procedures.items():
+            ids = [step.id for step in procedure.steps]
+            twice = sorted({step for step in ids if ids.count(step) > 1 or step in of_levels})
+            if twice:
+                raise ValueError(
+                    f"{name}: {', '.join(twice)}: ids of steps are unique, and no promise of a level has one"
                 )
         return self
 

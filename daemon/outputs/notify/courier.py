@@ -3,13 +3,15 @@
     notice ─> address (job) ─> per channel: due ─> [one message | digest] ─> delivered · postponed · parked
 
 Peers have no idempotency keys, so a message that timed out is sent again and may come twice: better twice than never.
-A delivery is tried `_MOST_ATTEMPTS` times, then parked, counted and logged.
+A delivery that may have arrived is tried `_MOST_UNSURE` times, one that cannot `_MOST_ATTEMPTS` times: a day without
+the internet loses nothing. Then it is parked, counted and logged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +34,9 @@ log = structlog.get_logger(__name__)
 
 _SENT = telemetry.counter("notices_sent_total", "Messages that a channel's peer took.", "channel")
 _GIVEN_UP = telemetry.counter("notices_parked_total", "Notices given up: a person must look.", "channel")
-_MOST_ATTEMPTS = 12
+_MOST_UNSURE = 12
+#: At the longest wait between two tries that is about a day.
+_MOST_ATTEMPTS = 300
 #: More than that many waiting of one urgency become one message.
 _DIGEST_OVER = 3
 _MOST_IN_DIGEST = 40
@@ -70,6 +74,10 @@ class Courier:
         self._backoff = backoff or Backoff(2.0, 300.0)
         self._new = asyncio.Event()
         self._wakes = {name: asyncio.Event() for name in routes}
+        #: Deliveries that may have arrived, and how often each was tried so.
+        self._unsure: Counter[int] = Counter()
+        #: Until when a peer has shut its channel out: asking sooner would only prolong it.
+        self._shut_until: dict[str, datetime] = {}
 
     def wake(self) -> None:
         """Something may have been added. Cheap; called in the event loop after each commit."""
@@ -104,6 +112,10 @@ class Courier:
                 wake.clear()
                 now = self._clock.now()
                 spent = [at for at in spent if now - at < timedelta(minutes=1)]
+                shut = self._shut_until.get(name, now)
+                if shut > now:
+                    await self._clock.sleep((shut - now).total_seconds())
+                    continue
                 waiting = notices.due(db, name, now, 200)
                 if not waiting:
                     due = notices.next_at(db, name)
@@ -116,25 +128,42 @@ class Courier:
 
     async def _send(self, name: str, route: Route, batch: Sequence[Pending]) -> None:
         ids = [pending.id for pending in batch]
-        tried = max(pending.attempts for pending in batch) + 1
         try:
             await route.channel.send(compose(batch, route))
         except Retry as retry:
-            if tried >= _MOST_ATTEMPTS:
-                await self._park(name, route, ids, f"{retry} ({tried} tries)")
-                return
-            wait = timedelta(seconds=self._backoff.wait(tried))
-            until = self._clock.now() + max(wait, retry.after or wait)
-            if tried == 1:
-                log.warning("channel_lost", channel=name, error=str(retry), until=until.isoformat(timespec="seconds"))
-            await self._run_job(partial(notices.postponed, ids=ids, error=str(retry), until=until))
+            await self._postpone(name, route, batch, retry)
         except Reject as reject:
             await self._park(name, route, ids, str(reject))
         else:
             _SENT.labels(name).inc()
             await self._run_job(partial(notices.delivered, ids=ids, at=self._clock.now()))
+            for id_ in ids:
+                self._unsure.pop(id_, None)
+
+    async def _postpone(self, name: str, route: Route, batch: Sequence[Pending], retry: Retry) -> None:
+        """Again later; what was tried often enough is given up, and not what only shared its last message."""
+        if retry.ambiguous:
+            self._unsure.update(pending.id for pending in batch)
+        over = [p for p in batch if p.attempts + 1 >= _MOST_ATTEMPTS or self._unsure[p.id] >= _MOST_UNSURE]
+        if over:
+            tried = max(pending.attempts for pending in over) + 1
+            await self._park(name, route, [pending.id for pending in over], f"{retry} ({tried} tries)")
+        rest = [pending for pending in batch if pending not in over]
+        if not rest:
+            return
+        tried, now = max(pending.attempts for pending in rest) + 1, self._clock.now()
+        wait = timedelta(seconds=self._backoff.wait(tried))
+        until = now + max(wait, retry.after or wait)
+        if retry.after is not None:
+            self._shut_until[name] = now + retry.after
+        if tried == 1:
+            log.warning("channel_lost", channel=name, error=str(retry), until=until.isoformat(timespec="seconds"))
+        ids = [pending.id for pending in rest]
+        await self._run_job(partial(notices.postponed, ids=ids, error=str(retry), until=until))
 
     async def _park(self, name: str, route: Route, ids: Sequence[int], error: str) -> None:
+        for id_ in ids:
+            self._unsure.pop(id_, None)
         _GIVEN_UP.labels(name).inc(len(ids))
         log.error(
             "notices_parked",

@@ -9,13 +9,26 @@ import orjson
 import pytest
 
 from daemon.documents import build, read
-from daemon.model import Command, Level, OrderStatus, TicketUpdate
+from daemon.model import Command, Level, OrderStatus, Reload, TicketUpdate
 from daemon.pipeline import Pipeline
 from daemon.settings import shipped
-from daemon.store import courses
+from daemon.store import courses, outbox
 from daemon.store.db import connect
+from daemon.store.statements import load
 from daemon.workorders.sla import Sla
-from tests.many_assets import RULES, at, begun, process, rows, ruleset, says, tick
+from tests.many_assets import (
+    RULES,
+    at,
+    begun,
+    end_maintenance,
+    maintain,
+    process,
+    rows,
+    ruleset,
+    says,
+    shelve,
+    tick,
+)
 
 SLA = build(Sla, read(shipped() / "sla" / "residential.yaml"))
 MIN = 60
@@ -296,3 +309,217 @@ def test_the_level_of_an_open_order_follows_its_alarm_up(spine: Pipeline) -> Non
     assert going is not None
     assert going.course.level is Level.I
     assert told(spine, "headquarters") == ["raised", "overdue"]
+
+
+def handled(spine: Pipeline, minutes: float, key: str) -> None:
+    """Accepted, the sensor clear, done: a minute each."""
+    ticket(spine, minutes * MIN, key, OrderStatus.ACCEPTED)
+    process(spine, says((minutes + 1) * MIN, "L0", state="good", door="free"), tick((minutes + 1) * MIN + 30))
+    ticket(spine, (minutes + 2) * MIN, key, OrderStatus.DONE)
+
+
+def test_a_relapse_with_an_order_of_its_own_ends_for_both(spine: Pipeline) -> None:
+    """Never suppressed: the old order is reopened once; the repair that ends the new alarm is good for the old one."""
+    process(spine, says(0, "L0", door="stuck"))
+    old = key_of(spine)
+    handled(spine, 1, old)
+    process(spine, says(5 * MIN, "L0", door="stuck"))
+    assert timeline(spine, old)[-1] == (5, "reopened")
+
+    handled(spine, 10, old)
+    process(spine, tick(60 * MIN))
+
+    assert [what for _, what in timeline(spine, old)].count("reopened") == 1
+    assert timeline(spine, old)[-1] == (27, "verified")
+
+
+def test_a_relapse_that_is_shelved_ends_for_its_order(spine: Pipeline) -> None:
+    """The alarm that came back has no order; the one that was judged learns when it is over all the same."""
+    process(spine, says(0, "L0", state="bad"), tick(5))
+    key = key_of(spine)
+    handled(spine, 1, key)
+    process(spine, shelve(4 * MIN, "L0", 3600), says(5 * MIN, "L0", state="bad"), tick(6 * MIN))
+    assert [what for _, what in timeline(spine, key)][-1] == "reopened"
+
+    handled(spine, 10, key)
+    process(spine, tick(50 * MIN))
+
+    assert [what for _, what in timeline(spine, key)].count("reopened") == 1
+    assert [what for _, what in timeline(spine, key)][-1] == "verified"
+
+
+def test_a_removed_rule_verifies_nothing(tmp_path: Path) -> None:
+    """No sensor follows the order any more: a person decides."""
+    both = ruleset(tmp_path)
+    (tmp_path / "less").mkdir()
+    less = ruleset(tmp_path / "less", RULES.replace("id: fault", "id: other"))
+    spine = begun([both, less])
+    spine.respond_by(SLA)
+    key = bad(spine)
+    ticket(spine, 1 * MIN, key, OrderStatus.ACCEPTED)
+    process(spine, Reload(at(2 * MIN), less.hash))
+
+    ticket(spine, 3 * MIN, key, OrderStatus.DONE)
+    process(spine, tick(10 * 60 * MIN))
+
+    assert timeline(spine, key)[-1] == (243, "undecided")
+
+
+def test_no_sensor_judges_a_root_cause(spine: Pipeline) -> None:
+    """Its answer is a person's to judge, and residents hear nothing of it."""
+    for day in range(3):
+        handled(spine, day * 1440 + 1, bad(spine, day * 1440))
+        process(spine, tick((day * 1440 + 60) * MIN))
+    (key,) = rows(spine, "SELECT key FROM work_order WHERE rule LIKE '%!root_cause'")[0]
+
+    ticket(spine, 3000 * MIN, key, OrderStatus.DONE)
+    process(spine, tick(4000 * MIN))
+
+    assert timeline(spine, key)[-1] == (3240, "undecided")
+
+
+def test_a_root_cause_is_asked_for_once(spine: Pipeline) -> None:
+    """A fourth order within the hour is the same occurrence, again the third: no second inquiry."""
+    for minutes in (0, 100, 200, 235):
+        bad(spine, minutes)
+        process(spine, says((minutes + 2) * MIN, "L0", state="good"), tick((minutes + 3) * MIN))
+
+    assert rows(spine, "SELECT count(*) FROM work_order WHERE rule LIKE '%!root_cause'") == [(1,)]
+
+
+def test_what_is_true_again_is_not_verified(tmp_path: Path) -> None:
+    """At the moment of judgement the condition holds already, but not yet for long enough to be an alarm."""
+    spine = begun([ruleset(tmp_path, RULES.replace("for: 5s, clear", "for: 5min, clear"))])
+    spine.respond_by(SLA)
+    process(spine, says(0, "L0", state="bad"), tick(5 * MIN))
+    key = key_of(spine)
+    handled(spine, 6, key)
+
+    process(spine, says(22 * MIN, "L0", state="bad"), tick(40 * MIN))
+
+    assert [what for _, what in timeline(spine, key)][-2:] == ["done", "reopened"]
+
+
+def test_an_order_left_to_a_person_mutes_nothing_for_ever(spine: Pipeline) -> None:
+    """Undecided and never closed: what comes a day later is an order of its own."""
+    key = bad(spine)
+    for minutes in (10, 40, 70):
+        ticket(spine, minutes * MIN, key, OrderStatus.ACCEPTED)
+        ticket(spine, (minutes + 1) * MIN, key, OrderStatus.DONE)
+    process(spine, tick(90 * MIN))
+    assert timeline(spine, key)[-1][1] == "undecided"
+    process(spine, says(100 * MIN, "L0", state="good"), tick(101 * MIN))
+
+    bad(spine, 2000)
+
+    assert rows(spine, "SELECT count(*) FROM work_order") == [(2,)]
+
+
+def test_its_last_coming_counts_for_the_same_order(spine: Pipeline) -> None:
+    """In hand, back and over every hour: still one order after three hours."""
+    key = bad(spine)
+    ticket(spine, MIN, key, OrderStatus.ACCEPTED)
+    for hour in range(5):
+        process(spine, says((60 * hour + 10) * MIN, "L0", state="good"), tick((60 * hour + 11) * MIN))
+        process(spine, says((60 * hour + 60) * MIN, "L0", state="worse"))
+
+    assert rows(spine, "SELECT count(*) FROM work_order") == [(1,)]
+
+
+def test_old_news_told_twice_ends_no_second_handling(spine: Pipeline) -> None:
+    """The page with `done` is told again after a crash, when the order was reopened meanwhile: nothing moves."""
+    key = bad(spine)
+    ticket(spine, 1 * MIN, key, OrderStatus.ACCEPTED)
+    done = TicketUpdate(at(20 * MIN), key, OrderStatus.DONE, "li", changed_at=at(19 * MIN))
+    process(spine, done, tick(31 * MIN))
+    assert timeline(spine, key)[-1] == (29, "reopened")
+
+    process(spine, done._replace(at=at(32 * MIN)), tick(44 * MIN))
+
+    assert [what for _, what in timeline(spine, key)].count("reopened") == 1
+    assert rows(spine, "SELECT status FROM work_order") == [("reopened",)]
+
+
+def test_the_echo_of_a_reopening_leaves_it_reopened(spine: Pipeline) -> None:
+    """The ticketing service tells that the ticket is open again: its alarm coming back stays on it."""
+    key = bad(spine)
+    ticket(spine, 1 * MIN, key, OrderStatus.ACCEPTED)
+    ticket(spine, 20 * MIN, key, OrderStatus.DONE)
+    process(spine, tick(31 * MIN))
+
+    ticket(spine, 32 * MIN, key, OrderStatus.SENT)
+
+    assert rows(spine, "SELECT status FROM work_order") == [("reopened",)]
+
+
+def test_what_was_refused_and_then_taken_is_sent(spine: Pipeline) -> None:
+    """A kill between the refusal's input and its mark: the next try is taken, and the order is no longer parked."""
+    key = bad(spine)
+    ticket(spine, 60, key, OrderStatus.PARKED)
+    ((create,),) = rows(spine, "SELECT id FROM outbox WHERE action = 'create'")
+
+    outbox.delivered(spine.db, create, "T-1", at(70))
+    process(spine, tick(16 * MIN))
+
+    assert rows(spine, "SELECT status FROM work_order") == [("sent",)]
+
+
+def test_an_order_that_begins_blind_is_not_found_bad(spine: Pipeline) -> None:
+    """Maintained, its data lost, released: the repair is neither good nor bad as long as nothing is known."""
+    process(spine, maintain(0, "L0", 30 * 24 * 3600), says(1, "L0", state="worse"), tick(10))
+    day = 24 * 3600
+    process(spine, *(tick(n * 3600) for n in range(1, 24 * 6)), end_maintenance(6 * day, "L0"))
+    ((key,),) = rows(spine, "SELECT key FROM work_order WHERE rule = 'fault'")
+    assert rows(spine, "SELECT data FROM alarm WHERE rule = 'fault'") == [("unknown",)]
+
+    ticket(spine, 6 * day + 60, key, OrderStatus.DONE)
+    process(spine, tick(6 * day + 3600))
+
+    assert "reopened" not in [what for _, what in timeline(spine, key)]
+
+
+def test_a_stamp_revives_nothing_that_was_cancelled(spine: Pipeline) -> None:
+    """A person stamps a cancelled order: nothing is due again."""
+    process(spine, says(0, "L0", state="bad"), tick(5))
+    key = key_of(spine)
+    process(spine, Command(at(60), "order_cancel", key, "wang", "重复"))
+
+    process(spine, Command(at(61), "order_stamp", key, "wang", "planned"), tick(10 * 24 * 3600))
+
+    assert [what for _, what in timeline(spine, key)] == ["created", "cancelled", "planned"]
+    assert rows(spine, "SELECT next_at FROM work_order") == [(None,)]
+
+
+def test_no_plan_is_asked_for_what_is_mended(spine: Pipeline) -> None:
+    """Level II, done and verified the same day without a word about plans: nobody is bothered the day after."""
+    process(spine, says(0, "L0", state="bad"), tick(5))
+    key = key_of(spine)
+
+    handled(spine, 10, key)
+    process(spine, tick(10 * 24 * 3600))
+
+    assert "overdue" not in [what for _, what in timeline(spine, key)]
+    assert rows(spine, "SELECT status, next_at FROM work_order") == [("verified", None)]
+
+
+def test_residents_hear_nothing_of_the_gateways_troubles(tmp_path: Path) -> None:
+    """Whatever the rule wishes for its orders: its root-cause order is the house's own business."""
+    text = RULES.replace("title: {zh: 故障", "work_order: {residents: at_once}\n    title: {zh: 故障")
+    spine = begun([ruleset(tmp_path, text)])
+    spine.respond_by(SLA)
+
+    for minutes in (0, 100, 200):
+        bad(spine, minutes)
+        process(spine, says((minutes + 2) * MIN, "L0", state="good"), tick((minutes + 3) * MIN))
+
+    assert rows(spine, "SELECT count(*) FROM work_order") == [(4,)]
+    assert told(spine, "residents") == ["created"] * 3
+
+
+@pytest.mark.parametrize("name", ["soonest", "due", "in_hand", "before"])
+def test_what_each_input_asks_uses_an_index(spine: Pipeline, name: str) -> None:
+    """However many orders there are."""
+    query = load("courses")[name]
+    plan = spine.db.execute(f"EXPLAIN QUERY PLAN {query}", [None] * query.count("?")).fetchall()
+
+    assert "order_" in plan[0][3], plan

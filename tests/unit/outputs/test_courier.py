@@ -143,8 +143,10 @@ async def test_a_refusal_is_parked_and_told(state: StateFile) -> None:
 
 
 async def test_retries_have_an_end(state: StateFile) -> None:
-    """After twelve tries it is parked."""
+    """A peer that cannot be reached is given up after a day."""
     add(state, ["duty"])
+    state._transaction(lambda db: notices.address(db, {"duty": ["duty"]}))
+    state._transaction(lambda db: db.execute("UPDATE notice_delivery SET attempts = 298"))
 
     async with Robots() as robots:
         pass
@@ -152,7 +154,60 @@ async def test_retries_have_an_end(state: StateFile) -> None:
         async with courier(state, {"duty": wecom(robots, "duty")}):
             await until(lambda: notices.counts(state.db).get("duty", {}).get("parked") == 1)
 
+    assert "(300 tries)" in logs[-1]["error"]
+
+
+async def test_what_may_have_arrived_is_not_sent_for_ever(state: StateFile) -> None:
+    """A peer that hangs up without an answer: after twelve tries it is parked."""
+    add(state, ["duty"])
+    asked = 0
+
+    async def hang_up(reading: asyncio.StreamReader, writing: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reading.readuntil(b"\r\n\r\n")
+        asked += 1
+        writing.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        channel = {"roles": ["duty"], "wecom": {"secret": "k", "url": f"http://127.0.0.1:{port}"}}
+        with structlog.testing.capture_logs() as logs:
+            async with courier(state, {"duty": channel}):
+                await until(lambda: notices.counts(state.db).get("duty", {}).get("parked") == 1)
+
     assert "(12 tries)" in logs[-1]["error"]
+
+
+async def test_what_is_new_is_not_given_up_with_the_old(state: StateFile) -> None:
+    """One that was tried often enough shares a message with new ones: it alone is parked."""
+    for n in range(5):
+        add(state, ["duty"], title=f"{n}")
+    state._transaction(lambda db: notices.address(db, {"duty": ["duty"]}))
+    state._transaction(lambda db: db.execute("UPDATE notice_delivery SET attempts = 299 WHERE id = 1"))
+
+    async with Robots() as robots:
+        pass
+    with structlog.testing.capture_logs():
+        async with courier(state, {"duty": wecom(robots, "duty")}):
+            await until(lambda: notices.counts(state.db).get("duty", {}).get("parked") == 1)
+            async with Robots(port=robots.port) as back:
+                await until(lambda: len(back.taken) == 1)
+
+    assert notices.counts(state.db)["duty"] == {"delivered": 4, "parked": 1}
+
+
+async def test_who_is_shut_out_stays_still(state: StateFile, quiet: None) -> None:
+    """The peer refuses for a minute: what else waits is not thrown at it meanwhile."""
+    for n in range(3):
+        add(state, ["duty"], title=f"{n}")
+
+    async with Robots(per_minute=1) as robots, courier(state, {"duty": wecom(robots, "duty")}):
+        await until(lambda: len(robots.refused) == 1)
+        await until(lambda: state.db.execute("SELECT max(attempts) FROM notice_delivery").fetchone() == (1,))
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    assert (len(robots.taken), len(robots.refused)) == (1, 1)
 
 
 async def test_a_restart_sends_what_was_not_sent(state: StateFile) -> None:

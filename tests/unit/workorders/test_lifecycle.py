@@ -237,6 +237,19 @@ def test_a_raised_level_never_gives_more_time() -> None:
     assert [what for _, what, _ in story.occasions] == ["created", "raised"]
 
 
+def test_a_raise_after_acceptance_misses_nothing_yet() -> None:
+    """From II to I three hours after acceptance: on site within thirty minutes from now, nothing is overdue at once."""
+    story = Story(Level.II)
+    story.ticket(10, OrderStatus.ACCEPTED)
+
+    story.raised(190, Level.I)
+    story.until(200)
+
+    arrive = next(promise for promise in story.course.promises if promise.id == "arrive")
+    assert arrive.due == T0 + 220 * MIN
+    assert [what for _, what, _ in story.occasions] == ["created", "accepted", "raised"]
+
+
 def test_a_late_raise_keeps_the_earlier_deadline() -> None:
     """Five minutes before the old deadline, the new level's fifteen do not extend it."""
     story = Story(Level.II)
