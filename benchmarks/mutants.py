@@ -214,28 +214,41 @@ def _start(module: str, source: str) -> int:
         os._exit(code)
 
 
-def _wait(child: int, until: float) -> str:
-    """What became of a mutant; one that does not end in time is ended."""
-    while time.monotonic() < until:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return "survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"
-        time.sleep(0.05)
+def _fate(child: int, until: float) -> str | None:
+    """What has become of a mutant, None while it runs; one that does not end in time is ended."""
+    done, status = os.waitpid(child, os.WNOHANG)
+    if done:
+        return "survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"
+    if time.monotonic() < until:
+        return None
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return "timeout"
 
 
+def _passes(timeout: float) -> bool:
+    """Whether the tests pass without any mutant."""
+    child, until = _start("", ""), time.monotonic() + timeout
+    while (fate := _fate(child, until)) is None:
+        time.sleep(0.05)
+    return fate == "survived"
+
+
 def test_all(places: Sequence[Place], workers: int, timeout: float) -> Iterator[Verdict]:
     """Test each mutant; a few at a time."""
-    waiting = [(place, *mutate(place)) for place in reversed(places)]
-    running: list[tuple[int, float, Place, tuple[str, str]]] = []
+    waiting = list(reversed(places))
+    running: dict[int, tuple[float, Place, tuple[str, str]]] = {}
     while waiting or running:
         while waiting and len(running) < workers:
-            place, source, change = waiting.pop()
-            running.append((_start(place.module, source), time.monotonic() + timeout, place, change))
-        child, until, place, change = running.pop(0)
-        yield Verdict(place, _wait(child, until), change)
+            place = waiting.pop()
+            source, change = mutate(place)
+            running[_start(place.module, source)] = (time.monotonic() + timeout, place, change)
+        time.sleep(0.05)
+        for child, (until, place, change) in list(running.items()):
+            fate = _fate(child, until)
+            if fate is not None:
+                del running[child]
+                yield Verdict(place, fate, change)
 
 
 # --- telling it ----------------------------------------------------------------------------------------------
@@ -279,7 +292,7 @@ def main() -> int:
     else:
         kept = json.loads(chosen.again.read_text("utf-8"))
         places = [Place(*one[0]) for one in kept if one[1] == "survived"]
-    if _wait(_start("", ""), time.monotonic() + chosen.timeout) != "survived":
+    if not _passes(chosen.timeout):
         print("the tests fail without any mutant", file=sys.stderr)
         return 2
     verdicts: list[Verdict] = []
