@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tests.rule_bench import Bench
 
 CHAIN = "r\n levels: [{level: I, when: {point: chain, equals: open}, for: 5s, clear: {for: 10s}}]"
@@ -78,3 +80,11 @@ def test_a_kept_state_that_is_known_takes_no_other_along(bench: Bench) -> None:
     bench.hear(10, mode="b")
 
     assert bench.hear(12, source=11, retained=True, mode="b", chain="open") == ["11 normal>pending I condition_met"]
+
+
+@pytest.mark.parametrize("retained", [False, True])
+def test_an_unusable_reading_takes_no_other_of_its_message_along(bench: Bench, *, retained: bool) -> None:
+    """A number that is none, and behind it a state: that one counts, in what a broker had kept as well."""
+    bench.rules(CHAIN, "low\n levels: [{level: I, when: {point: p, below: 1 bar}}]")
+
+    assert bench.hear(1, retained=retained, p=float("nan"), chain="open") == ["1 normal>pending I condition_met"]
