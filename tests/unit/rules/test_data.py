@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.rule_bench import Bench
 
 LOW = """
@@ -300,3 +302,22 @@ def test_missing_data_may_count_as_an_alarm_or_as_normal(bench: Bench) -> None:
         "loud 64.001 normal>pending I condition_met",
         "loud 69.001 pending>active I condition_held?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("no_data", "told"),
+    [
+        ("normal", "2 active>cleared I recovered"),
+        ("alarm", "2 active>active I data_lost?"),
+        ("unknown", "2 active>active I data_lost?"),
+    ],
+)
+def test_a_clear_condition_without_data_ends_an_alarm_where_none_is_normal(
+    bench: Bench, no_data: str, told: str
+) -> None:
+    """Whether it is clear is asked of a point that has never spoken: only `no_data: normal` takes that for a yes."""
+    when, clear = "{point: p, below: 1 bar}", "{when: {point: t, below: 30 °C}}"
+    bench.rules(f"r\n no_data: {no_data}\n levels: [{{level: I, when: {when}, clear: {clear}}}]")
+    bench.hear(1, p=0.05)
+
+    assert bench.hear(2, p=0.3) == [told]

@@ -88,3 +88,14 @@ def test_an_unusable_reading_takes_no_other_of_its_message_along(bench: Bench, *
     bench.rules(CHAIN, "low\n levels: [{level: I, when: {point: p, below: 1 bar}}]")
 
     assert bench.hear(1, retained=retained, p=float("nan"), chain="open") == ["1 normal>pending I condition_met"]
+
+
+def test_a_last_will_with_a_state_in_it_is_a_sign_of_life(bench: Bench) -> None:
+    """The state counts, and is lost again when nothing more comes."""
+    bench.rules(CHAIN)
+
+    assert bench.hear(1, gone=True, chain="open") + bench.tick(100) == [
+        "1 normal>pending I condition_met",
+        "6 pending>active I condition_held",
+        "31.001 active>active I data_lost?",
+    ]

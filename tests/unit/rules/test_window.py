@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from daemon.model import ConfigError
+from daemon.rules.sums import Slope
 from daemon.rules.window import Latest, Swing, Window
 from tests.rule_bench import Bench
 
@@ -375,3 +376,11 @@ def test_a_swing_of_a_point_that_never_spoke_is_shown_as_none(bench: Bench) -> N
     bench.hear(0, chain="open")
 
     assert [seen.limit for seen in bench.seen[0].observed] == ["falls by 1 bar within 30s (now 0 MPa)", "equals open"]
+
+
+def test_a_single_reading_of_a_slope_is_kept_as_one_number() -> None:
+    """All else follows from it and its time: a snapshot holds thousands."""
+    slope = Slope()
+
+    assert isinstance(slope.packed(slope.part(1000, 0.5)), int)
+    assert slope.unpacked(1000, slope.packed(slope.part(1000, 0.5))) == slope.part(1000, 0.5)
