@@ -218,14 +218,3 @@ def test_points_that_no_rule_looks_at_cost_no_memory(bench: Bench) -> None:
     bench.hear(1, device="zz.d", p=0.2)
 
     assert list(bench.engine.snapshot()["site"]["points"]) == ["a1.chain"]
-
-
-def test_a_rule_sees_once_it_has_its_data(bench: Bench) -> None:
-    """Not before each of its levels can be judged; a rule that nobody watches by is not blind."""
-    bench.rules(LOW)
-    assert not bench.engine.sees("low", "a1")
-
-    bench.hear(1, p=0.3)
-
-    assert bench.engine.sees("low", "a1")
-    assert bench.engine.sees("other", "a1")
