@@ -100,7 +100,7 @@ class ModbusBus:
                     await self._clock.sleep((due - now).total_seconds())
                     continue
                 self._serve(unit, now)
-                observation = await self._poll(unit)
+                observation = await self._poll(unit, now)
                 if observation.readings or observation.rejections:
                     out.add(observation)
                     if unit.is_urgent(observation):
@@ -142,7 +142,7 @@ class ModbusBus:
         first, soonest = self._units[0], self._due(self._units[0])
         for unit in self._units:
             failures = unit.breaker.failures
-            due = self._due(unit) if failures else unit.slots.due()
+            due = self._due(unit) if failures else unit.slots.due
             if due > soonest:
                 continue
             doubt = first.breaker.failures
@@ -155,12 +155,12 @@ class ModbusBus:
         starving = unit.breaker.is_open and self._down != self._numbers
         return max(unit.due(), self._budget.not_before) if starving else unit.due()
 
-    async def _poll(self, unit: Unit) -> Observation:
+    async def _poll(self, unit: Unit, begun: datetime) -> Observation:
         async def ask(block: Block[Field]) -> Sequence[int]:
             return await self._ask(unit, block)
 
         self._polls.inc()
-        begun, was_down = self._clock.now(), unit.breaker.is_open
+        was_down = unit.breaker.is_open
         observation, failure = await unit.poll(ask, self._clock)
         if failure is not None:
             if was_down:

@@ -14,14 +14,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 
 from pymodbus import ModbusException
+from pymodbus.exceptions import ModbusIOException
 from pymodbus.pdu import ModbusPDU
 
 from daemon.model import SourceDown
 from daemon.sensors.modbus_config import ModbusConfig
+from daemon.sensors.modbus_frames import Frames
 from daemon.sensors.modbus_wire import Client, connect
 from daemon.sensors.registers import BIT_TABLES, Table
 
@@ -63,6 +67,8 @@ class Link:
         self._config = config
         self._timeout = config.timeout.total_seconds()
         self._client: Client | None = None
+        #: The way to ask by Modbus TCP; RTU frames are the library's.
+        self._frames: Frames | None = None
         #: Units on RTU that have not answered, and may yet.
         self._owing: set[int] = set()
         self._heard = asyncio.Event()
@@ -80,6 +86,7 @@ class Link:
         client = await connect(self._config, self._trace)
         _heed_cancellation(client)
         self._client = client
+        self._frames = None if self._config.rtu else Frames(client, self._timeout)
 
     def close(self) -> None:
         """Give the connection up, if there is one. May be called at any time."""
@@ -116,19 +123,22 @@ class Link:
         return words
 
     async def _read(self, unit: int, table: Table, start: int, count: int) -> Sequence[int]:
-        await self.connect()
         client = self._client
-        assert client is not None  # noqa: S101  connect() returned
-        ask: dict[Table, Callable[..., Awaitable[ModbusPDU]]] = {
-            "coil": client.read_coils,
-            "discrete": client.read_discrete_inputs,
-            "holding": client.read_holding_registers,
-            "input": client.read_input_registers,
-        }
+        if client is None or not client.connected:
+            await self.connect()
+            client = self._client
+            assert client is not None  # noqa: S101  connect() returned
         try:
-            answer = await ask[table](start, count=count, device_id=unit)
-            _heed_cancellation(client)
-        except ModbusException as error:
+            if self._frames is None:
+                answer = await _ask_library(client, unit, table, start, count)
+                _heed_cancellation(client)
+            else:
+                function = _FUNCTIONS[table]
+                octets = await self._frames.ask(unit, function, start, count)
+                if octets[:2] == bytes((function, 2 * count & 0xFF)) and len(octets) == 2 * count + 2 and function > 2:
+                    return _words(count).unpack_from(octets, 2)  # as nearly all are
+                answer = _taken_apart(client, octets)
+        except (ModbusException, TimeoutError, ConnectionError) as error:
             if not client.connected:
                 self.close()
                 raise SourceDown(f"{self._config.place} {self._why_lost(unit)}") from error
@@ -171,6 +181,29 @@ class Link:
             "check the device and that no other master takes its only connection"
             + (", and whether it asks for tls.certificate" if untold else "")
         )
+
+
+@functools.lru_cache(maxsize=128)  # as many counts as there are
+def _words(count: int) -> struct.Struct:
+    return struct.Struct(f">{count}H")
+
+
+def _taken_apart(client: Client, octets: bytes) -> ModbusPDU:
+    """An answer from its function code on, as the library reads it."""
+    answer: ModbusPDU | None = client.ctx.framer.decoder.decode(octets)
+    if answer is None:
+        raise ModbusIOException("answered what is no Modbus")
+    return answer
+
+
+async def _ask_library(client: Client, unit: int, table: Table, start: int, count: int) -> ModbusPDU:
+    ask: dict[Table, Callable[..., Awaitable[ModbusPDU]]] = {
+        "coil": client.read_coils,
+        "discrete": client.read_discrete_inputs,
+        "holding": client.read_holding_registers,
+        "input": client.read_input_registers,
+    }
+    return await ask[table](start, count=count, device_id=unit)
 
 
 def _heed_cancellation(client: Client) -> None:

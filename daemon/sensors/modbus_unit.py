@@ -58,7 +58,7 @@ class Unit:
 
     def due(self) -> datetime:
         """When it is to be polled next."""
-        return max(self.slots.due(), self.breaker.not_before)
+        return max(self.slots.due, self.breaker.not_before)
 
     async def poll(self, ask: Ask, clock: Clock) -> tuple[Observation, NoAnswer | Refused | None]:
         """Read all blocks; the failure says why some are missing.

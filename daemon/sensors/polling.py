@@ -18,23 +18,27 @@ class Slots:
 
     interval: timedelta
     _served: datetime = EPOCH
+    #: The slot to serve next. Read for every unit of a bus before each poll, hence no call.
+    due: datetime = EPOCH
 
     def start(self, at: datetime) -> None:
         """Begin with the first slot at or after `at`; what went by before was not missed."""
         ms = self._ms()
-        self._served = from_ms((-(-to_ms(at) // ms) - 1) * ms)
-
-    def due(self) -> datetime:
-        """The slot to serve next."""
-        return self._served + self.interval
+        self._take(from_ms((-(-to_ms(at) // ms) - 1) * ms))
 
     def serve(self, at: datetime) -> int:
         """Take the latest slot at or before `at` as served; gives the number of slots that were missed with it."""
+        if at < self.due + self.interval:  # as nearly always
+            self._take(self.due)
+            return 0
         ms = self._ms()
-        latest = max(from_ms(to_ms(at) // ms * ms), self.due())
+        latest = from_ms(to_ms(at) // ms * ms)
         missed = (latest - self._served) // self.interval - 1
-        self._served = latest
+        self._take(latest)
         return missed
+
+    def _take(self, slot: datetime) -> None:
+        self._served, self.due = slot, slot + self.interval
 
     def _ms(self) -> int:
         return self.interval // timedelta(milliseconds=1)

@@ -55,8 +55,7 @@ MODBUS = [
     ("reply_cut", TCP, DOWN),
     ("reply_cut", (Way.SERIAL,), TIMEOUTS),
     ("reply_duplicate", ALL, ""),
-    ("reply_flood", RTU, ""),
-    ("reply_flood", TCP, TIMEOUTS),  # more in one segment than pymodbus looks at
+    ("reply_flood", ALL, ""),
     ("line_disconnect", (Way.TCP, Way.RTU_TCP), DOWN),
     ("line_half_open", (Way.TCP, Way.RTU_TCP), TIMEOUTS),
 ]

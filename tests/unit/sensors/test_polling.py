@@ -15,9 +15,9 @@ def test_slots_are_whole_multiples_of_the_interval() -> None:
     slots = Slots(timedelta(seconds=5))
     slots.start(from_ms(12_345))
 
-    assert slots.due() == from_ms(15_000)
+    assert slots.due == from_ms(15_000)
     assert slots.serve(from_ms(15_001)) == 0
-    assert slots.due() == from_ms(20_000)
+    assert slots.due == from_ms(20_000)
 
 
 def test_a_start_on_a_slot_serves_it() -> None:
@@ -25,7 +25,7 @@ def test_a_start_on_a_slot_serves_it() -> None:
     slots = Slots(timedelta(seconds=5))
     slots.start(from_ms(15_000))
 
-    assert slots.due() == from_ms(15_000)
+    assert slots.due == from_ms(15_000)
 
 
 def test_missed_slots_are_counted_and_never_made_up() -> None:
@@ -37,7 +37,7 @@ def test_missed_slots_are_counted_and_never_made_up() -> None:
     missed = slots.serve(from_ms(37_000))
 
     assert missed == 3
-    assert slots.due() == from_ms(40_000)
+    assert slots.due == from_ms(40_000)
 
 
 @given(st.integers(1, 5000), st.lists(st.integers(0, 20_000), max_size=50))
@@ -45,15 +45,15 @@ def test_every_slot_is_served_or_missed(interval_ms: int, delays: list[int]) -> 
     """Served plus missed slots are exactly those that went by, whatever the delays."""
     slots = Slots(timedelta(milliseconds=interval_ms))
     slots.start(from_ms(1_000_003))
-    first = slots.due()
+    first = slots.due
     now, served, missed = first, 0, 0
     for delay in delays:
-        now = max(now, slots.due()) + timedelta(milliseconds=delay)
+        now = max(now, slots.due) + timedelta(milliseconds=delay)
         missed += slots.serve(now)
         served += 1
 
-    assert (served + missed) * interval_ms == to_ms(slots.due()) - to_ms(first)
-    assert to_ms(slots.due()) % interval_ms == 0
+    assert (served + missed) * interval_ms == to_ms(slots.due) - to_ms(first)
+    assert to_ms(slots.due) % interval_ms == 0
 
 
 @pytest.mark.parametrize(("failures", "wait"), [(2, 0), (3, 1), (4, 2), (5, 4), (7, 16), (8, 30), (60, 30)])
