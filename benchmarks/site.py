@@ -19,6 +19,18 @@ _CONDITIONS = (
     {"point": "room_temp", "above": "45 °C"},
     {"point": "speed", "above": "3 m/s"},
 )
+#: The shipped rules in it; the starter pack has more, and figures of different days are to be compared.
+_SHIPPED = frozenset(
+    {
+        "elv.rope.diameter",
+        "elv.safety.chain",
+        "elv.stop.outside",
+        "elv.machine.temp",
+        "elv.motor.temp",
+        "sys.source.silent",
+        "sys.sensor.stale",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +51,19 @@ class Site:
 
     def write(self, directory: Path) -> Path:
         """Write gateway.yaml, assets.yaml and rules.yaml; returns the first."""
-        rules = self._rules()
+        shipped, rules = _shipped(), self._rules()
         gateway = {
             "version": 1,
             "state_dir": "state",
-            "rules": ["shipped", *(["rules.yaml"] if rules else [])],
+            "rules": [*shipped, *(["rules.yaml"] if rules else [])],
             "sources": {"site-mqtt": {"mqtt": {"host": "127.0.0.1", "port": self.broker}}},
             "influx": {"url": self.influx},
             "ticketing": {"url": self.ticketing},
         }
         _dump(directory / "gateway.yaml", gateway)
         _dump(directory / "assets.yaml", {"version": 1, "site": _site(self.id), "assets": self._assets()})
+        for name, file in shipped.items():
+            _dump(directory / name, file)
         if rules:
             _dump(directory / "rules.yaml", {"version": 1, "rules": rules})
         return directory / "gateway.yaml"
@@ -68,9 +82,8 @@ class Site:
         ]
 
     def _rules(self) -> list[dict[str, Any]]:
-        shipped, for_lifts = shipped_rules()
-        rules = [_rule(n, {"kind": "lift"}) for n in range(self.rules_each - for_lifts)]
-        missing = self.rules_in_all - shipped - len(rules)
+        rules = [_rule(n, {"kind": "lift"}) for n in range(self.rules_each - len(_SHIPPED))]
+        missing = self.rules_in_all - len(_SHIPPED) - len(rules)
         rules += [_rule(len(rules) + n, {"assets": [f"lift-{n % self.lifts + 1}"]}) for n in range(max(0, missing))]
         if self.chain_at_once:
             at_once = {"level": "I", "when": {"point": "safety_chain", "equals": "open"}}
@@ -78,12 +91,16 @@ class Site:
         return rules
 
 
-def shipped_rules() -> tuple[int, int]:
-    """How many rules are shipped, and how many of them look at lifts."""
+def _shipped() -> dict[str, dict[str, Any]]:
+    """Of the shipped rule files what looks at every lift of a plain site, by name."""
+    found = {}
     files = [file for file in (settings.shipped() / "rules").glob("*.yaml") if not file.name.endswith(".test.yaml")]
-    rules = [rule for file in files for rule in yaml.safe_load(file.read_text(encoding="utf-8"))["rules"]]
-    kinds = [{rule["applies_to"].get("kind"), *rule["applies_to"].get("kinds", ())} for rule in rules]
-    return len(rules), sum(bool(kind & {"lift", "*"}) for kind in kinds)
+    for file in files:
+        whole = yaml.safe_load(file.read_text(encoding="utf-8"))
+        rules = [rule for rule in whole["rules"] if rule.get("id") in _SHIPPED]
+        if rules:
+            found[f"shipped-{file.name}"] = {**whole, "rules": rules}
+    return found
 
 
 def _rule(n: int, applies_to: dict[str, Any]) -> dict[str, Any]:

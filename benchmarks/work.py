@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: Fields that a message of each shape gives the shipped profile `lift-status-json` (see simulators/load.py).
-FIELDS = {"nine": 9, "status": 13}
+#: Values that a message of each shape gives the shipped profile `lift-status-json` (see simulators/load.py).
+FIELDS = {"nine": 11, "status": 15}
 
 
 @dataclass(frozen=True, slots=True)

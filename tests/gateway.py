@@ -196,7 +196,7 @@ class Peers:
 
 
 def lift(*, at: float | None = None, chain: str = "closed", door: str = "closed", room: float = 25.0) -> str:
-    """One status message of a lift with 13 points, `at` in seconds since 1970 (now when absent)."""
+    """One status message of a lift with 15 points, `at` in seconds since 1970 (now when absent)."""
     data = {"mode": "normal", "floor": 7, "direction": 0, "speed": 0.0, "door": door, "in_zone": True, "fault": []}
     body = {
         "ts": round((time.time() if at is None else at) * 1000),
@@ -209,7 +209,7 @@ def lift(*, at: float | None = None, chain: str = "closed", door: str = "closed"
 
 
 #: Points in one such message.
-LIFT_POINTS = 13
+LIFT_POINTS = 15
 
 
 # --- the program -------------------------------------------------------------------------------------------

@@ -31,14 +31,14 @@ async def test_benchmarks_run() -> None:
     played = backtest(5, lifts=2)
     report = Results("a machine", {"tiny": [Pair(received, processed)]}, ordered, held, [played])
 
-    assert processed.values_stored == 110 * 9
+    assert processed.values_stored == 110 * 11
     assert processed.messages_per_commit > 0
     assert ordered.orders == 3
     assert 0 < ordered.p50_ms <= ordered.p99_ms <= ordered.longest_ms
-    assert (held.points, held.rules, held.values_stored) == (26, 20, 50 * 13)
+    assert (held.points, held.rules, held.values_stored) == (26, 20, 50 * 15)
     assert held.rss_mb > 10
     assert (played.readings, played.rules_each) == (5 * 2 * 9, 10)
-    assert json.loads(json.dumps(report.as_json()))["cpu"]["tiny"]["pairs"][0]["whole"]["values_stored"] == 990
+    assert json.loads(json.dumps(report.as_json()))["cpu"]["tiny"]["pairs"][0]["whole"]["values_stored"] == 110 * 11
     assert "readings/s on one core" in report.as_text()
     assert "tiny 1" in report.as_text()
 
