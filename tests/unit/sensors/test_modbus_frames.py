@@ -73,13 +73,11 @@ async def linked(script: Script) -> AsyncIterator[Link]:
     [
         lambda n: [frame(n, words(7, 8))],
         lambda n: [frame(n, words(7, 8))[:5], frame(n, words(7, 8))[5:9], frame(n, words(7, 8))[9:]],
-        lambda n: [frame(n - 1, words(1, 1)) + frame(n, words(2, 2), unit=9) + frame(n, words(7, 8))],
+        lambda n: [frame(n + 7, words(1, 1)) + frame(n, words(2, 2), unit=9) + frame(n, words(7, 8))],
         lambda n: [frame(n, words(7, 8)) + frame(n, words(1, 1)) * 30],
-        lambda n: (
-            [frame(n, words(7, 8)) + frame(n, words(1, 1))[:9]]
-            if n == 1
-            else [frame(1, words(1, 1))[9:] + frame(n, words(7, 8))]
-        ),
+        lambda n: [
+            (frame(n - 1, words(1, 1))[9:] if n > 1 else b"") + frame(n, words(7, 8)) + frame(n, words(1, 1))[:9]
+        ],
         lambda _: [frame(0, words(7, 8))],
     ],
     ids=["whole", "in pieces", "behind others", "many times", "half a copy", "unnumbered"],
