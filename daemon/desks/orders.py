@@ -188,7 +188,7 @@ class OrderDesk:
         if item.stamp is not None:
             done = f"{item.stamp} {item.note}".strip()
             if item.stamp and item.stamp not in going.course.stamps:  # told twice it changes nothing
-                done = self._stamp(going, item.stamp, min(changed_at, item.at), item.by, item.note)
+                done = self._stamp(going, item.stamp, (min(changed_at, item.at), item.at), item.by, item.note)
             self._ledger.audit(item.at, item.by, "ticket_progress", item.key, done)
             return
         moved = self._life.ticket(going.course, item.status, changed_at, item.at)
@@ -201,7 +201,7 @@ class OrderDesk:
         done = "no such order"
         if going is not None and wish.name == STAMP:
             name, _, note = wish.reason.partition(" ")
-            done = self._stamp(going, name, wish.at, wish.user, note)
+            done = self._stamp(going, name, (wish.at, wish.at), wish.user, note)
         elif going is not None and wish.name == CANCEL:
             done = wish.reason
             moved = self._life.ticket(going.course, OrderStatus.CANCELLED, wish.at, wish.at)
@@ -211,10 +211,11 @@ class OrderDesk:
             self._apply(going, (self._life.retried(going.course), ()))
         self._ledger.audit(wish.at, wish.user, wish.name, wish.target, done)
 
-    def _stamp(self, going: Going, name: str, when: datetime, by: str, note: str) -> str:
-        """A person says that something was done; returns what became of it."""
+    def _stamp(self, going: Going, name: str, told: tuple[datetime, datetime], by: str, note: str) -> str:
+        """A person says that something was done: when, and when we learnt it. Returns what became of it."""
+        when, at = told
         try:
-            moved = self._life.stamp(going.course, name, when)
+            moved = self._life.stamp(going.course, name, when, at)
         except ValueError as error:
             return str(error)
         self._courses.note(going.key, Event(when, name, "", by, note, late=False))

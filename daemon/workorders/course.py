@@ -11,6 +11,8 @@ from daemon.model import Level, OrderStatus, Text, from_ms, to_ms
 from daemon.workorders.sla import MILESTONES
 
 _MS = timedelta(milliseconds=1)
+#: A page of changes told late is one after the other; so long the rest of it may take.
+_TOLD_WHOLE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,9 @@ class Promise:
     or_by: str = ""
     #: Known once the stamp `since` is there.
     due: datetime | None = None
+    #: Site time at which that became known: what was due before is not called missed within a minute, for the service
+    #: may be about to tell that it was kept.
+    known_at: datetime | None = None
     kept_at: datetime | None = None
     warned: bool = False
     missed: bool = False
@@ -51,6 +56,12 @@ class Promise:
     @property
     def next_at(self) -> datetime | None:
         """When time alone does something next: a warning, the deadline, or a step up."""
+        moment = self._next_moment()
+        if moment is None or self.known_at is None or moment > self.known_at:
+            return moment
+        return self.known_at + _TOLD_WHOLE
+
+    def _next_moment(self) -> datetime | None:
         if self.due is None or self.kept_at is not None:
             return None
         if self.warn is not None and not self.warned and not self.missed:
@@ -218,6 +229,7 @@ def _promise_to(promise: Promise) -> dict[str, Any]:
         "warn": None if promise.warn is None else _span_to(promise.warn),
         "steps": [[_span_to(step.after), list(step.to)] for step in promise.steps],
         "due": _ms(promise.due),
+        "known_at": _ms(promise.known_at),
         "kept_at": _ms(promise.kept_at),
         "warned": promise.warned,
         "missed": promise.missed,
@@ -237,6 +249,7 @@ def _promise_from(kept: Mapping[str, Any]) -> Promise:
         warn=None if kept["warn"] is None else kept["warn"] * _MS,
         steps=tuple(Step(after * _MS, tuple(to)) for after, to in kept["steps"]),
         due=_moment(kept["due"]),
+        known_at=_moment(kept["known_at"]),
         kept_at=_moment(kept["kept_at"]),
         warned=kept["warned"],
         missed=kept["missed"],

@@ -74,7 +74,7 @@ class LifeCycle:
         specs = (*self.sla.promises(level, impact), *self.sla.steps(procedure))
         promises = tuple(_promise(spec) for spec in specs)
         course = Course(OrderStatus.PENDING, level, judging, impact, procedure, {"created": at}, promises, blind=blind)
-        return self._dated(course), (Act("created", at),)
+        return self._dated(course, at), (Act("created", at),)
 
     # --- persons and the ticketing service -----------------------------------------------------------------
 
@@ -114,13 +114,13 @@ class LifeCycle:
             return course, ()
         if course.status is OrderStatus.REOPENED and stamp == "sent":
             return course, ()  # the ticket is open again, as it was asked to be
-        moved = self._stamped(replace(course, status=status), stamp, when)
+        moved = self._stamped(replace(course, status=status), stamp, when, at)
         acts = (Act(stamp, at),) if stamp != "sent" else ()
         if status is OrderStatus.DONE:
             return self._judge(replace(moved, status=OrderStatus.VERIFYING, told_done=changed_at), at, acts)
         return replace(moved, judge_at=None), acts  # verified by a person: the sensor is asked no more
 
-    def stamp(self, course: Course, name: str, when: datetime) -> Moved:
+    def stamp(self, course: Course, name: str, when: datetime, at: datetime | None = None) -> Moved:
         """A person says that something was done: `planned`, `replied`, `called_back`, a step of a procedure.
 
         Raises:
@@ -131,7 +131,7 @@ class LifeCycle:
             raise ValueError(f"this order has no stamp {name!r}; it knows {', '.join(known) or 'none'}")
         if name in course.stamps:
             return course, ()
-        return self._stamped(course, name, max(when, course.stamps["created"])), ()
+        return self._stamped(course, name, max(when, course.stamps["created"]), at or when), ()
 
     def retried(self, course: Course) -> Course:
         """A person has the ticketing service asked again."""
@@ -210,7 +210,7 @@ class LifeCycle:
         good = max(done, course.clear_since) + judging.stay_clear
         if now < good:
             return replace(course, judge_at=good), before
-        verified = self._stamped(replace(course, status=OrderStatus.VERIFIED, judge_at=None), "verified", good)
+        verified = self._stamped(replace(course, status=OrderStatus.VERIFIED, judge_at=None), "verified", good, now)
         return verified, (*before, Act("verified", good))
 
     def _failed(self, course: Course, at: datetime) -> Moved:
@@ -231,27 +231,27 @@ class LifeCycle:
         stamps = {name: when for name, when in course.stamps.items() if name in own or name == "sent"}
         fresh = tuple(_promise(spec) for spec in self.sla.promises(level, course.impact))
         again = replace(course, status=OrderStatus.REOPENED, level=level, judge_at=None)
-        return self._dated(replace(again, stamps={**stamps, "created": at}, promises=(*fresh, *going_on)))
+        return self._dated(replace(again, stamps={**stamps, "created": at}, promises=(*fresh, *going_on)), at)
 
     # --- promises ------------------------------------------------------------------------------------------
 
-    def _stamped(self, course: Course, name: str, when: datetime) -> Course:
+    def _stamped(self, course: Course, name: str, when: datetime, at: datetime) -> Course:
+        """Set a stamp of `when`, known at `at`."""
         course = replace(course, stamps={**course.stamps, name: when})
-        return self._dated(replace(course, promises=tuple(_kept(course, course.promises))))
+        return self._dated(replace(course, promises=tuple(_kept(course, course.promises))), at)
 
-    def _dated(self, course: Course) -> Course:
+    def _dated(self, course: Course, at: datetime) -> Course:
         """Give a deadline to every promise whose time has begun; not of what was called off."""
         if course.status in {OrderStatus.REJECTED, OrderStatus.CANCELLED}:
             return course
-        return replace(course, promises=tuple(self._date(course, promise) for promise in course.promises))
+        return replace(course, promises=tuple(self._date(course, promise, at) for promise in course.promises))
 
-    def _date(self, course: Course, promise: Promise) -> Promise:
+    def _date(self, course: Course, promise: Promise, at: datetime) -> Promise:
         since = course.reached(promise.since)
         if promise.due is not None or since is None:
             return promise
-        if isinstance(promise.within, int):
-            return replace(promise, due=self.calendar.after(since, promise.within))
-        return replace(promise, due=since + promise.within)
+        due = self.calendar.after(since, promise.within) if isinstance(promise.within, int) else since + promise.within
+        return replace(promise, due=due, known_at=at)
 
     def _at_level(self, course: Course, level: Level, at: datetime) -> Course:
         """Promises of a more urgent level, from now; what was due earlier stays due then."""
@@ -265,7 +265,8 @@ class LifeCycle:
                 promises.append(old)
                 continue
             since = at if raised.reached(spec.since) is not None else None
-            dated = self._date(replace(raised, stamps={**raised.stamps, spec.since: since}), fresh) if since else fresh
+            then = replace(raised, stamps={**raised.stamps, spec.since: since}) if since else raised
+            dated = self._date(then, fresh, at) if since else fresh
             if old is not None and old.due is not None and dated.due is not None and old.due < dated.due:
                 dated = replace(dated, due=old.due, warned=old.warned)
             promises.append(dated)

@@ -300,3 +300,18 @@ def test_a_course_of_a_later_program_is_refused() -> None:
 
     with pytest.raises(ValueError, match="version 2"):
         Course.from_json(kept)
+
+
+def test_a_page_told_late_is_heard_to_its_end() -> None:
+    """An hour of changes comes at once: `accepted` does not make `arrive` overdue before the next line is read."""
+    story = Story()
+    late = T0 + 60 * MIN
+
+    for status, minute in ((OrderStatus.ACCEPTED, 5), (OrderStatus.ARRIVED, 20)):
+        while (due := story.course.next_at) is not None and due <= late:
+            story.course, _ = LIFE.run_out(story.course, due, late, sees=True)
+        story.course, acts = LIFE.ticket(story.course, status, T0 + minute * MIN, late)
+        story.told += acts
+
+    assert on_time(story.course)["arrive"]
+    assert not any(promise.missed for promise in story.course.promises if promise.id == "arrive")
