@@ -35,7 +35,7 @@ from daemon.outputs.line import LineProtocol
 from daemon.outputs.notify.channels import routes
 from daemon.outputs.notify.courier import Courier
 from daemon.outputs.reconcile import reconcile
-from daemon.outputs.ticketing import TicketingSink
+from daemon.outputs.ticketing.contract import TicketingSink
 from daemon.pipeline import Pipeline
 from daemon.rules_in_force import RulesInForce
 from daemon.sensors.modbus import ModbusBus

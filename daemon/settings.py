@@ -24,7 +24,7 @@ from daemon.documents import Document, Span, Strict, build, read
 from daemon.model import Catalogue, ConfigError
 from daemon.outputs.influx import InfluxConfig
 from daemon.outputs.notify.channels import ChannelConfig
-from daemon.outputs.ticketing import TicketingConfig
+from daemon.outputs.ticketing.contract import TicketingConfig
 from daemon.rules.lints import review
 from daemon.rules.schema import Overrides, Ruleset, load_files, shape_faults
 from daemon.sensors.modbus import ModbusConfig

@@ -8,7 +8,7 @@ import aiohttp
 
 from daemon.clock import Clock
 from daemon.model import Reject, Retry
-from daemon.outputs.ticketing import TicketingConfig, TicketingSink
+from daemon.outputs.ticketing.contract import TicketingConfig, TicketingSink
 from daemon.probe.peers import Answer, Caller, Check, Unreachable, common_fault, failed, ok, unknown
 
 _ORDERS = "/v1/orders"

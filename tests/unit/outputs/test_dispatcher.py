@@ -17,7 +17,7 @@ from daemon.clock import SiteClock
 from daemon.model import Input, OrderStatus, OutboxAction, Retry, Taken, TicketUpdate, from_ms
 from daemon.outputs.dispatcher import Dispatcher, Effort
 from daemon.outputs.sink import Capability
-from daemon.outputs.ticketing import TicketingConfig, TicketingSink
+from daemon.outputs.ticketing.contract import TicketingConfig, TicketingSink
 from daemon.store import outbox
 from daemon.store.db import fact
 from daemon.supervisor import Backoff

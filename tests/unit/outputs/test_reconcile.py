@@ -13,7 +13,7 @@ import orjson
 from daemon.clock import SiteClock
 from daemon.model import from_ms
 from daemon.outputs.reconcile import reconcile
-from daemon.outputs.ticketing import TicketingConfig, TicketingSink
+from daemon.outputs.ticketing.contract import TicketingConfig, TicketingSink
 from daemon.store.db import FILE, RECONCILE, fact, open_db
 from daemon.supervisor import Backoff
 from simulators import ticketing

@@ -11,7 +11,7 @@ import pytest
 from daemon.model import Retry
 from daemon.outputs.influx import InfluxConfig, InfluxSink
 from daemon.outputs.sink import retry_after
-from daemon.outputs.ticketing import TicketingConfig, TicketingSink
+from daemon.outputs.ticketing.contract import TicketingConfig, TicketingSink
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from daemon.clock import SiteClock
 from daemon.outputs.influx import InfluxConfig
-from daemon.outputs.ticketing import TicketingConfig
+from daemon.outputs.ticketing.contract import TicketingConfig
 from daemon.probe.influx_checks import check_influx
 from daemon.probe.peers import Check
 from daemon.probe.ticketing_checks import check_ticketing

@@ -1,0 +1,1 @@
+"""Ticketing services: the reference contract, and whatever speaks otherwise."""
