@@ -249,13 +249,16 @@ class Dispatcher:
 
     async def _poll(self) -> None:
         with reader(self._store) as db:
-            cursor = fact(db, self._cursor_name)
+            await self._poll_from(db)
+
+    async def _poll_from(self, db: sqlite3.Connection) -> None:
+        cursor = fact(db, self._cursor_name)
         trouble, attempt, wait = "", 0, 0.0
         usual = self._effort.poll_interval.total_seconds()
         while True:
             await self._clock.sleep(wait)
             try:
-                page = await self._sink.changes(cursor)
+                page = await self._sink.changes(cursor, outbox.followed(db))
             except (Retry, Reject) as error:
                 attempt += 1
                 wait = max(usual, self._effort.backoff.wait(attempt))

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, Field
 
 from daemon import telemetry
 from daemon.model import OrderStatus
+from daemon.store.outbox import Followed
 
 #: Counted by the adapters, where the class of an error is known.
 ERRORS = telemetry.counter("sink_errors_total", "Requests that a sink's peer did not take, by class.", "sink", "kind")
@@ -111,6 +112,27 @@ class Capability(enum.StrEnum):
     NEITHER = "neither"
 
 
+class OnAmbiguous(enum.StrEnum):
+    """What becomes of a create of which nobody can tell whether it made a ticket."""
+
+    #: A person looks, and has it tried again or not.
+    PARK = "park"
+    #: Created again, at the risk of a second ticket.
+    REPEAT = "repeat"
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguity:
+    """How a service wants to be asked after a create whose outcome is unknown."""
+
+    #: Where neither a key nor a search can settle it.
+    ordinary: OnAmbiguous = OnAmbiguous.REPEAT
+    #: The same for what nothing may suppress (entrapment, safety chain, fire main): two tickets rather than none.
+    safety: OnAmbiguous = OnAmbiguous.REPEAT
+    #: A ticket can be found this long after it was made, not sooner.
+    settle: timedelta = timedelta()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What the service tells about one ticket."""
@@ -139,8 +161,9 @@ class OpenTicket:
     """A ticket of this site that nobody has closed."""
 
     ref: str
+    #: The order's key, or its marker where the service has no place for the key (`ticketing.marker`).
     key: str
-    #: `I`, `II` or `III`.
+    #: `I`, `II` or `III`; empty when the service does not tell.
     level: str
 
 
@@ -150,6 +173,7 @@ class TicketSink(Protocol):
     #: The address, for messages to a person.
     url: str
     capability: Capability
+    ambiguity: Ambiguity
 
     async def create(self, key: str, body: bytes) -> str:
         """Open a ticket and return its reference. With `Capability.KEY` the same call again returns the same one.
@@ -157,6 +181,17 @@ class TicketSink(Protocol):
         Raises:
             Retry: not now; `ambiguous` when the ticket may exist all the same.
             Reject: never; a person must look at it.
+        """
+        ...
+
+    async def find(self, key: str) -> str | None:
+        """The ticket that carries this order's key or marker, whatever its state; None when there is none.
+
+        Not with `Capability.NEITHER`, of which one cannot ask.
+
+        Raises:
+            Retry: not now.
+            Reject: the service does not understand the question.
         """
         ...
 
@@ -169,10 +204,11 @@ class TicketSink(Protocol):
         """
         ...
 
-    async def changes(self, since: str) -> Changes:
+    async def changes(self, since: str, followed: Sequence[Followed] = ()) -> Changes:
         """What changed after the cursor `since`, oldest first; empty `since`: from the beginning.
 
-        May be called again with the same cursor.
+        May be called again with the same cursor. `followed` are the orders in hand: a service that knows tickets by
+        their reference only is asked about these, and about nothing when there are none.
 
         Raises:
             Retry: not now.

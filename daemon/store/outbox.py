@@ -42,6 +42,14 @@ class Delivery:
     ref: str | None
 
 
+class Followed(NamedTuple):
+    """An order in hand whose ticket is known."""
+
+    ref: str
+    key: str
+    created_at: datetime
+
+
 class Counts(NamedTuple):
     """The conservation identity: added = pending + parked + delivered."""
 
@@ -70,6 +78,11 @@ def untried(db: sqlite3.Connection, limit: int) -> list[Delivery]:
 def _delivery(row: Sequence[Any]) -> Delivery:
     id_, key, action, level, body, attempts, created_at, ref = row
     return Delivery(id_, key, OutboxAction(action), Level(level), bytes(body), attempts, from_ms(created_at), ref)
+
+
+def followed(db: sqlite3.Connection, limit: int = 10_000) -> list[Followed]:
+    """Tickets whose orders are in hand, the oldest first."""
+    return [Followed(ref, key, from_ms(at)) for ref, key, at in db.execute(_SQL["followed"], (limit,))]
 
 
 def newest(db: sqlite3.Connection) -> int:

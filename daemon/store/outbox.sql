@@ -68,3 +68,11 @@ SELECT (SELECT count(*) FROM outbox WHERE state = 'pending'),
 -- name: pending
 -- How many wait.
 SELECT count(*), min(created_at) FROM outbox WHERE state = 'pending'
+
+-- name: followed
+-- Tickets whose orders are in hand, the oldest first.
+SELECT made.ref, given.key, given.created_at
+FROM work_order AS given JOIN outbox AS made ON made.order_key = given.key
+WHERE made.action = 'create' AND made.state = 'delivered' AND made.ref IS NOT NULL
+  AND given.status NOT IN ('verified', 'rejected', 'cancelled')
+ORDER BY given.created_at, given.key LIMIT ?

@@ -10,6 +10,7 @@ time-out, reset      kept, and ambiguous: the service may have acted; the same k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Annotated, Any, Self
@@ -26,6 +27,7 @@ from daemon.model import OrderStatus, Reject, Retry
 from daemon.outputs.sink import (
     ERRORS,
     UNTIL_MENDED,
+    Ambiguity,
     Capability,
     Change,
     Changes,
@@ -34,6 +36,7 @@ from daemon.outputs.sink import (
     retry_after,
     why_unreachable,
 )
+from daemon.store.outbox import Followed
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +71,7 @@ class TicketingSink:
     """A `TicketSink`; use as `async with TicketingSink(config, site) as sink`. `site` limits the changes to our own."""
 
     capability = Capability.KEY
+    ambiguity = Ambiguity()
 
     def __init__(self, config: TicketingConfig, site: str, *, name: str = "ticketing") -> None:
         self.url = config.url.rstrip("/")
@@ -104,11 +108,20 @@ class TicketingSink:
             )
         return ref
 
+    async def find(self, key: str) -> str | None:
+        """See `TicketSink`."""
+        answer = await self._request("GET", "/v1/orders", query={"key": key})
+        try:
+            return next((str(order["id"]) for order in answer["orders"] if order["key"] == key), None)
+        except (KeyError, TypeError) as error:
+            text = f"/v1/orders answers otherwise than the contract says: {error!r}"
+            raise self._kept("unexpected", text, UNTIL_MENDED) from error
+
     async def note(self, ref: str, key: str, body: bytes) -> None:
         """See `TicketSink`."""
         await self._request("POST", f"/v1/orders/{quote(ref, safe='')}/notes", key=key, body=body)
 
-    async def changes(self, since: str) -> Changes:
+    async def changes(self, since: str, followed: Sequence[Followed] = ()) -> Changes:  # noqa: ARG002  told by key
         """See `TicketSink`. A status that the contract does not know is reported and passed over."""
         query = {"site": self._site} | ({"since": since} if since else {})
         answer = await self._request("GET", "/v1/changes", query=query)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 import structlog
 from pydantic import SecretStr
@@ -334,3 +335,15 @@ async def test_only_services_with_keys_are_served(bench: Bench) -> None:
     sink = Keyless(TicketingConfig(url=bench.service.url), "hy")
     with pytest.raises(ValueError, match="idempotency"):
         Dispatcher(sink, bench.state.path, run_job=bench.state.run_job, emit=bench.emit, clock=SiteClock())
+
+
+async def test_a_ticket_is_found_by_its_key(bench: Bench) -> None:
+    """After a doubt: the reference of the ticket, or none."""
+    config = TicketingConfig(url=bench.service.url)
+    async with TicketingSink(config, "hy") as sink:
+        ref = await sink.create("hy|L1|chain|led|1", orjson.dumps(order("hy|L1|chain|led|1")))
+        found = await sink.find("hy|L1|chain|led|1")
+        stranger = await sink.find("hy|L1|chain|led|2")
+
+    assert found == ref
+    assert stranger is None

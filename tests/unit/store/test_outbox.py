@@ -132,3 +132,26 @@ def test_the_waiting_are_found_by_their_indexes(db: sqlite3.Connection) -> None:
 
         assert re.search(r"(given|outbox) USING (COVERING )?INDEX outbox_(waiting|untried)", plan), name
         assert "TEMP B-TREE" not in plan
+
+
+def test_tickets_of_orders_in_hand_are_followed(db: sqlite3.Connection) -> None:
+    """Not those without a ticket yet, and not those that are over."""
+    for n, status in enumerate(("sent", "verifying", "verified", "pending")):
+        db.execute(
+            "INSERT INTO alarm (no, rule, asset, state, level, data, disposition, active_at, decided_at, ordinary)"
+            " VALUES (?, 'r', ?, 'active', 1, 'good', 'own', 0, 0, 1)",
+            (n, f"a{n}"),
+        )
+        db.execute(
+            "INSERT INTO work_order (key, alarm_no, asset, rule, level, status, created_at, respond_by, changed_at,"
+            " body, course) VALUES (?, ?, 'a', 'r', 1, ?, ?, 0, 0, x'', x'')",
+            (f"k{n}", n, status, 1_795_300_000_000 + n),
+        )
+    add(db, "k0", "k1", "k2", "k3")
+    for n in (1, 2, 3):
+        outbox.delivered(db, n, f"T{n}", T0)
+
+    found = outbox.followed(db)
+
+    assert [(f.ref, f.key) for f in found] == [("T1", "k0"), ("T2", "k1")]
+    assert found[0].created_at == T0
