@@ -24,6 +24,30 @@ NAMES = (
     "after_mark",
     "before_snapshot",
     "after_snapshot",
+    # a deadline runs out at the desks, before its batch is committed
+    "before_deadline",
+    "after_deadline",
+    # to the ticketing service, beside creates and receipts
+    "before_note",
+    "after_note",
+    "before_postpone",
+    "after_postpone",
+    "before_refusal",
+    "after_refusal",
+    "before_park",
+    "after_park",
+    # and back from it
+    "before_changes",
+    "after_changes",
+    "before_cursor",
+    "after_cursor",
+    # to people
+    "before_address",
+    "after_address",
+    "before_notice",
+    "after_notice",
+    "before_notice_receipt",
+    "after_notice_receipt",
 )
 
 _name, _, _count = os.environ.get("PRECOMPLAINT_KILL_AT", "").partition(":")

@@ -135,11 +135,13 @@ class Pipeline:
                 continue
             if due is None or due > until:
                 return
+            reached("before_deadline")
             for desk in self._desks:
                 its = desk.next_deadline()
                 if its is not None and its <= due:
                     desk.run_out(due, entry)
             self._look_ahead()
+            reached("after_deadline")
 
     def _look_ahead(self) -> None:
         dues = (desk.next_deadline() for desk in self._desks)

@@ -181,7 +181,9 @@ class Dispatcher:
             raise Reject("the order it belongs to was never created")
         # The key follows from the content, so that a note is the same note in whatever row it stands.
         digest = hashlib.sha256(delivery.body).hexdigest()[:16]
+        reached("before_note")
         await self._sink.note(delivery.ref, f"{delivery.order_key}#{digest}", delivery.body)
+        reached("after_note")
         return None
 
     async def _receive(self, delivery: Delivery, ref: str | None) -> None:
@@ -210,14 +212,20 @@ class Dispatcher:
             pause = timedelta(seconds=effort.backoff.wait(self._failures - effort.at_once + 1))
             self._patient_until = now + pause
         self._next_at = next_at if self._next_at is None else min(self._next_at, next_at)
+        reached("before_postpone")
         await self._run_job(lambda db: outbox.postponed(db, delivery.id, str(retry), next_at))
+        reached("after_postpone")
 
     async def _park(self, delivery: Delivery, reject: Reject) -> None:
         now = self._clock.now()
         if delivery.action is OutboxAction.CREATE:  # first the input, then the mark: told twice changes nothing
             refused = TicketUpdate(now, delivery.order_key, OrderStatus.PARKED, "gateway", str(reject)[:500])
+            reached("before_refusal")
             await self._emit([refused])
+            reached("after_refusal")
+        reached("before_park")
         await self._run_job(lambda db: outbox.parked(db, delivery.id, str(reject), now))
+        reached("after_park")
         _PARKED.labels(self.name, delivery.action).inc()
         log.error(
             "order_parked",
@@ -281,9 +289,13 @@ class Dispatcher:
         """Changes become inputs first, then the cursor moves: a crash in between tells them twice, never not at all."""
         if page.changes:
             now = self._clock.now()
+            reached("before_changes")
             await self._emit(
                 [TicketUpdate(now, c.key, c.status, c.by, c.note, c.changed_at, c.stamp) for c in page.changes]
             )
+            reached("after_changes")
         if page.cursor != cursor:
+            reached("before_cursor")
             await self._run_job(lambda db: set_fact(db, self._cursor_name, page.cursor))
+            reached("after_cursor")
         return page.cursor

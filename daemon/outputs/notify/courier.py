@@ -22,6 +22,7 @@ import structlog
 
 from daemon import telemetry
 from daemon.clock import Clock
+from daemon.commitpoints import reached
 from daemon.model import Level, Reject, Retry
 from daemon.outputs.notify.channel import Channel, Message
 from daemon.store import notices
@@ -98,8 +99,9 @@ class Courier:
                 self._new.clear()
                 newest = notices.newest(db)
                 if newest != known:
+                    reached("before_address")
                     while await self._run_job(partial(notices.address, channels=roles)):
-                        pass
+                        reached("after_address")
                     known = newest
                     for wake in self._wakes.values():
                         wake.set()
@@ -129,14 +131,18 @@ class Courier:
     async def _send(self, name: str, route: Route, batch: Sequence[Pending]) -> None:
         ids = [pending.id for pending in batch]
         try:
+            reached("before_notice")
             await route.channel.send(compose(batch, route))
+            reached("after_notice")
         except Retry as retry:
             await self._postpone(name, route, batch, retry)
         except Reject as reject:
             await self._park(name, route, ids, str(reject))
         else:
             _SENT.labels(name).inc()
+            reached("before_notice_receipt")
             await self._run_job(partial(notices.delivered, ids=ids, at=self._clock.now()))
+            reached("after_notice_receipt")
             for id_ in ids:
                 self._unsure.pop(id_, None)
 
