@@ -241,6 +241,8 @@ class TicketUpdate(NamedTuple):
     changed_at: datetime | None = None
     #: What was done (`planned`, `calmed` …), empty for a mere remark: the status is as it was. None: it has changed.
     stamp: str | None = None
+    #: The team that the order goes to from now on; empty: as before, or the service knows no teams.
+    team: str = ""
 
 
 class Reload(NamedTuple):

@@ -185,6 +185,8 @@ class OrderDesk:
         if going is None:
             return
         changed_at = item.changed_at or item.at
+        if item.team:
+            self._courses.assigned(item.key, item.team)
         if item.stamp is not None:
             done = f"{item.stamp} {item.note}".strip()
             if item.stamp and item.stamp not in going.course.stamps:  # told twice it changes nothing

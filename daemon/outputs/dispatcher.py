@@ -291,7 +291,7 @@ class Dispatcher:
             now = self._clock.now()
             reached("before_changes")
             await self._emit(
-                [TicketUpdate(now, c.key, c.status, c.by, c.note, c.changed_at, c.stamp) for c in page.changes]
+                [TicketUpdate(now, c.key, c.status, c.by, c.note, c.changed_at, c.stamp, c.team) for c in page.changes]
             )
             reached("after_changes")
         if page.cursor != cursor:

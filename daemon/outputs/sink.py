@@ -145,6 +145,8 @@ class Change:
     changed_at: datetime
     #: As in `model.TicketUpdate`: None where the status has changed.
     stamp: str | None = None
+    #: As there.
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)

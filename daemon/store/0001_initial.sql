@@ -133,6 +133,7 @@ CREATE TABLE work_order (
   respond_by INTEGER NOT NULL,
   changed_at INTEGER NOT NULL,
   changed_by TEXT NOT NULL DEFAULT '',
+  team       TEXT NOT NULL DEFAULT '', -- to which the ticketing service has given it; empty: it told none
   body       BLOB NOT NULL,
   course     BLOB NOT NULL,            -- how it is going, see workorders/course.py
   next_at    INTEGER                   -- when time alone does something to it

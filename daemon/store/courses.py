@@ -81,6 +81,10 @@ class Courses:
         """Who moved its ticket last, and when, as the service tells."""
         self._db.execute(_SQL["moved"], (to_ms(at), by, key))
 
+    def assigned(self, key: str, team: str) -> None:
+        """The team that has an order now."""
+        self._db.execute(_SQL["assigned"], (team, key))
+
     def find(self, key: str) -> Going | None:
         """An order; None when there is none of that key."""
         return find(self._db, key)

@@ -6,6 +6,10 @@ UPDATE work_order SET course = ?, next_at = ?, status = ?, level = ?, respond_by
 -- Where its ticket was last moved, and by whom.
 UPDATE work_order SET changed_at = ?, changed_by = ? WHERE key = ?
 
+-- name: assigned
+-- The team that has it now.
+UPDATE work_order SET team = ? WHERE key = ?
+
 -- name: course
 -- How an order is going, and what was sent at its creation.
 SELECT key, alarm_no, rule, asset, status, course, body FROM work_order WHERE key = ?

@@ -69,8 +69,8 @@ def encode(item: Input) -> tuple[str, bytes]:
             return "c", orjson.dumps([item.name, item.target, item.user, item.reason, *until])
         case TicketUpdate():
             changed_at = None if item.changed_at is None else to_ms(item.changed_at)
-            stamp = [] if item.stamp is None else [item.stamp]
-            return "u", orjson.dumps([item.key, item.status, item.by, item.note, changed_at, *stamp])
+            more = [item.stamp, item.team] if item.team else [] if item.stamp is None else [item.stamp]
+            return "u", orjson.dumps([item.key, item.status, item.by, item.note, changed_at, *more])
         case Reload():
             return "r", item.rules_hash.encode()
 
@@ -109,9 +109,9 @@ def decode(at_ms: int, kind: str, body: bytes) -> Input:
             name, target, user, why, *until = orjson.loads(body)
             return Command(at, name, target, user, why, from_ms(until[0]) if until else None)
         case "u":
-            key, status, by, note, changed_at, *stamp = orjson.loads(body)
+            key, status, by, note, changed_at, *more = orjson.loads(body)
             changed = None if changed_at is None else from_ms(changed_at)
-            return TicketUpdate(at, key, OrderStatus(status), by, note, changed, stamp[0] if stamp else None)
+            return TicketUpdate(at, key, OrderStatus(status), by, note, changed, *more)
         case "r":
             return Reload(at, bytes(body).decode())
         case _:

@@ -86,6 +86,16 @@ class Judging:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """One handling of an order that did not hold, as it stood when the next began; for the review."""
+
+    level: Level
+    stamps: Mapping[str, datetime]
+    #: Without the steps of a procedure, which go on.
+    promises: tuple[Promise, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """Where an order stands, what was promised, and what the sensor says meanwhile."""
 
@@ -110,6 +120,8 @@ class Course:
     undecided: bool = False
     #: When the ticketing service, by its own clock, last had the work done: what it tells of before then is old news.
     told_done: datetime | None = None
+    #: The handlings before this one, the oldest first.
+    past: tuple[Round, ...] = ()
 
     @property
     def in_hand(self) -> bool:
@@ -140,7 +152,7 @@ class Course:
             "judging": _judging_to(self.judging),
             "impact": self.impact,
             "procedure": self.procedure,
-            "stamps": {name: to_ms(at) for name, at in self.stamps.items()},
+            "stamps": _stamps_to(self.stamps),
             "promises": [_promise_to(promise) for promise in self.promises],
             "rounds": self.rounds,
             "clear_since": _ms(self.clear_since),
@@ -148,6 +160,7 @@ class Course:
             "judge_at": _ms(self.judge_at),
             "undecided": self.undecided,
             "told_done": _ms(self.told_done),
+            "past": [_round_to(one) for one in self.past],
         }
 
     @classmethod
@@ -165,7 +178,7 @@ class Course:
             judging=_judging_from(kept["judging"]),
             impact=kept["impact"],
             procedure=kept["procedure"],
-            stamps={name: from_ms(at) for name, at in kept["stamps"].items()},
+            stamps=_stamps_from(kept["stamps"]),
             promises=tuple(_promise_from(promise) for promise in kept["promises"]),
             rounds=kept["rounds"],
             clear_since=_moment(kept["clear_since"]),
@@ -173,6 +186,7 @@ class Course:
             judge_at=_moment(kept["judge_at"]),
             undecided=kept["undecided"],
             told_done=_moment(kept.get("told_done")),
+            past=tuple(_round_from(one) for one in kept.get("past", ())),
         )
 
 
@@ -202,6 +216,23 @@ def _ms(at: datetime | None) -> int | None:
 
 def _moment(ms: int | None) -> datetime | None:
     return None if ms is None else from_ms(ms)
+
+
+def _stamps_to(stamps: Mapping[str, datetime]) -> dict[str, int]:
+    return {name: to_ms(at) for name, at in stamps.items()}
+
+
+def _stamps_from(kept: Mapping[str, int]) -> dict[str, datetime]:
+    return {name: from_ms(at) for name, at in kept.items()}
+
+
+def _round_to(one: Round) -> list[Any]:
+    return [one.level.name, _stamps_to(one.stamps), [_promise_to(promise) for promise in one.promises]]
+
+
+def _round_from(kept: list[Any]) -> Round:
+    level, stamps, promises = kept
+    return Round(Level[level], _stamps_from(stamps), tuple(_promise_from(promise) for promise in promises))
 
 
 def _span_to(span: timedelta) -> int:

@@ -16,13 +16,15 @@ from datetime import datetime, timedelta
 
 from daemon.model import Level, OrderStatus
 from daemon.workorders.calendars import WorkCalendar
-from daemon.workorders.course import Act, Course, Judging, Promise, Step
+from daemon.workorders.course import Act, Course, Judging, Promise, Round, Step
 from daemon.workorders.sla import MILESTONES, PromiseSpec, Sla
 
 #: A deadline that is noticed that much later was missed while the gateway was down.
 _NOTICED_LATE = timedelta(minutes=1)
 #: A rule that does not see is asked again no sooner than that.
 _LOOK_AGAIN = timedelta(minutes=1)
+#: Handlings before the present one that are remembered, the newest: a person may reopen an order again and again.
+_REMEMBERED = 50
 #: Where a person's work on the ticket brings the order, and the stamp that it sets.
 _STAMPS = {
     OrderStatus.SENT: "sent",
@@ -230,7 +232,9 @@ class LifeCycle:
         own = {promise.kept_by for promise in going_on} - set(MILESTONES)
         stamps = {name: when for name, when in course.stamps.items() if name in own or name == "sent"}
         fresh = tuple(_promise(spec) for spec in self.sla.promises(level, course.impact))
-        again = replace(course, status=OrderStatus.REOPENED, level=level, judge_at=None)
+        over = tuple(promise for promise in course.promises if promise.id not in steps)
+        past = (*course.past, Round(course.level, course.stamps, over))[-_REMEMBERED:]
+        again = replace(course, status=OrderStatus.REOPENED, level=level, judge_at=None, past=past)
         return self._dated(replace(again, stamps={**stamps, "created": at}, promises=(*fresh, *going_on)), at)
 
     # --- promises ------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def with_tickets(
     for n, what, no, status, stamp in sorted(tickets, key=lambda ticket: ticket[:3], reverse=True):
         if n < len(script):
             at, key = script[n].at, f"site|{what}|{ledger_id}|{no}"
-            mixed.insert(n, TicketUpdate(at, key, status, "wang", "note", stamp=stamp))
+            mixed.insert(n, TicketUpdate(at, key, status, "wang", "note", stamp=stamp, team="lifts" if n % 2 else ""))
     return mixed
 
 

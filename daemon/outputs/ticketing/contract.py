@@ -152,7 +152,8 @@ class TicketingSink:
         by, stamp = str(entry.get("by") or ""), entry.get("stamp")
         note = " · ".join(str(entry[name]) for name in ("team", "note") if entry.get(name))
         progress = None if stamp is None else str(stamp)
-        return Change(str(entry["key"]), status, by, note, to_whole_ms(at.astimezone(UTC)), progress)
+        team = str(entry.get("team") or "")
+        return Change(str(entry["key"]), status, by, note, to_whole_ms(at.astimezone(UTC)), progress, team)
 
     # --- one request -------------------------------------------------------------------------------------
 

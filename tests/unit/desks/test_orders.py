@@ -138,6 +138,15 @@ def test_done_but_still_bad_is_reopened(spine: Pipeline) -> None:
     assert rows(spine, "SELECT status FROM work_order") == [("reopened",)]
 
 
+def test_the_team_that_a_ticket_goes_to_is_remembered(spine: Pipeline) -> None:
+    """The last one that the service named; a change that names none leaves it."""
+    key = bad(spine)
+    for n, (status, team) in enumerate([("sent", "lifts"), ("accepted", "pumps"), ("arrived", "")]):
+        process(spine, TicketUpdate(at(n * MIN), key, OrderStatus(status), "li", team=team))
+
+    assert rows(spine, "SELECT team FROM work_order") == [("pumps",)]
+
+
 def test_it_comes_back_while_it_is_checked(spine: Pipeline) -> None:
     """The same order is reopened at once; the new alarm is its child and no order of its own."""
     key = bad(spine)

@@ -298,6 +298,7 @@ async def test_what_persons_do_comes_back_as_inputs(bench: Bench) -> None:
     assert isinstance(third, TicketUpdate)
     assert (first.stamp, second.stamp) == (None, None)
     assert (third.status, third.stamp, third.note) == (OrderStatus.DONE, "called_back", "电梯班 · 已回访")
+    assert (first.team, third.team) == ("", "电梯班")
     assert (first.key, first.status, first.by, first.note) == ("a", OrderStatus.ACCEPTED, "张师傅", "五分钟到")
     assert first.changed_at is not None
     assert second.status is OrderStatus.DONE

@@ -45,7 +45,17 @@ def observed(draw: st.DrawFn) -> Observation:
 others = st.one_of(
     st.builds(Tick, moments),
     st.builds(Command, moments, words, words, words, words, st.none() | moments),
-    st.builds(TicketUpdate, moments, words, st.sampled_from(OrderStatus), words, words, st.none() | moments),
+    st.builds(
+        TicketUpdate,
+        moments,
+        words,
+        st.sampled_from(OrderStatus),
+        words,
+        words,
+        changed_at=st.none() | moments,
+        stamp=st.none() | words,
+        team=words,
+    ),
     st.builds(Reload, moments, words),
 )
 

@@ -119,6 +119,24 @@ def test_done_but_still_bad_is_reopened_one_level_up() -> None:
     assert respond.due == T0 + 85 * MIN
 
 
+def test_a_handling_that_did_not_hold_is_remembered() -> None:
+    """Its level, stamps and promises as they stood stay on the course, over the ledger too."""
+    story = Story(Level.II)
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.ticket(60, OrderStatus.DONE)
+    before = story.course
+
+    story.until(71)
+
+    (first,) = Course.from_json(story.course.to_json()).past
+    assert (first.level, first.stamps) == (Level.II, before.stamps)
+    assert {promise.id: promise.kept_at for promise in first.promises} == {
+        "respond": T0 + 5 * MIN,
+        "plan": T0 + 60 * MIN,
+        "resolve": T0 + 60 * MIN,
+    }
+
+
 def test_a_level_i_order_that_fails_twice_is_for_a_person() -> None:
     """From Level I it climbs the chain instead; after two second handlings a person decides, told once."""
     story = Story(Level.I)
