@@ -36,7 +36,7 @@ class Lost:
         )
         self.db.execute(
             "INSERT INTO work_order VALUES"
-            " ('hy|L1|chain|new|1', 1, 'L1', 'chain', 1, 'sent', 0, 0, 0, '', x'', x'', NULL)"
+            " ('hy|L1|chain|new|1', 1, 'L1', 'chain', 1, 'sent', 0, 0, 0, '', '', x'', x'', NULL)"
         )
 
     async def run_job(self, job: Callable[[sqlite3.Connection], T]) -> T:

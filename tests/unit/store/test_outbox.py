@@ -105,8 +105,8 @@ def test_a_receipt_moves_the_work_order(db: sqlite3.Connection) -> None:
         "INSERT INTO alarm VALUES (1, 'r', 'L1', 'active', 1, 'good', 'own_order', 0,NULL,NULL,NULL,NULL,NULL,0,1)"
     )
     for key, status in (("a", "pending"), ("b", "pending"), ("c", "accepted")):
-        row = (key, 1, "L1", "r", 1, status, 0, 0, 0, "", b"{}", b"{}", None)
-        db.execute("INSERT INTO work_order VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        row = (key, 1, "L1", "r", 1, status, 0, 0, 0, "", "", b"{}", b"{}", None)
+        db.execute("INSERT INTO work_order VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     add(db, "a", "b", "c")
 
     outbox.delivered(db, 1, "T1", T0)
