@@ -85,9 +85,11 @@ class Pipeline:
     def process(self, inputs: Sequence[Input], taken: Iterable[Taken] = ()) -> list[tuple[int, Input]]:
         """Journal the inputs, step the rules, write down what follows. Runs inside the caller's transaction."""
         numbered = self.journal.append(self._noting(inputs), taken)
+        charting = self._orders.charting
         for n, (seq, item) in enumerate(numbered):
             self.current = item
             entry = Entry(seq, item)
+            charting.seq = seq
             if seq in self.journal.aside:
                 self._alarms.report_aside(entry)
             due = self.known.engine.next_deadline()

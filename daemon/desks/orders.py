@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
+from daemon.desks.charting import Charting
 from daemon.desks.desk import Entry
 from daemon.desks.known_rules import KnownRules
 from daemon.desks.telling import Telling
@@ -43,7 +44,9 @@ class OrderDesk:
         self._ledger = ledger
         self._known = known
         self._courses = Courses(db)
-        self._telling = Telling(db, self._courses, known)
+        #: Asked for the charts that orders get.
+        self.charting = Charting(db, known)
+        self._telling = Telling(db, self._courses, known, self.charting)
         #: The response mechanism for orders from here on; those that are open keep what was promised.
         self.sla: Sla = BARE
 
@@ -82,6 +85,7 @@ class OrderDesk:
         )
         order = evidence.draft(transition, template, known.explain(transition), origin, alarm, at, history)
         self._hand_out(order, moved, at)
+        self.charting.opened(alarm, transition, order.key, order.title, at)
         asked = self._courses.before(root_cause.rule_of(transition.rule), transition.asset, at - recurrence.within)
         if len(before) + 1 == recurrence.root_cause_at and not asked and not instrument.is_own(alarm):
             course, acts = self._life.begin(Level.II, at)

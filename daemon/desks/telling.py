@@ -6,6 +6,7 @@ import sqlite3
 from datetime import datetime
 from typing import Any
 
+from daemon.desks.charting import Charting
 from daemon.desks.known_rules import KnownRules
 from daemon.model import OutboxAction, Text
 from daemon.store import notices as notice_store
@@ -31,12 +32,13 @@ _MOST_RELAPSES = 3
 
 
 class Telling:
-    """Writes to timeline, notices and outbox."""
+    """Writes to timeline, notices and outbox, and asks for charts."""
 
-    def __init__(self, db: sqlite3.Connection, courses: Courses, known: KnownRules) -> None:
+    def __init__(self, db: sqlite3.Connection, courses: Courses, known: KnownRules, charting: Charting) -> None:
         self._db = db
         self._courses = courses
         self._known = known
+        self._charting = charting
 
     def tell(
         self, document: dict[str, Any], course: Course, act: Act, sla: Sla, *, by: str = "", detail: str = ""
@@ -50,6 +52,7 @@ class Telling:
         kind = _NOTED.get(act.occasion)
         if kind is not None:
             self._note(document, course, act, kind)
+        self._charting.afterwards(document, act.occasion, course.level, act.at)
 
     def _notify(self, document: dict[str, Any], course: Course, act: Act, sla: Sla) -> None:
         roles = {*sla.told(course.level, act.occasion), *act.to}

@@ -233,3 +233,16 @@ CREATE TABLE notice_delivery (
 ) STRICT;
 CREATE INDEX notice_delivery_by_notice ON notice_delivery (notice_id);
 CREATE INDEX notice_waiting ON notice_delivery (channel, level, id) WHERE state = 'pending';
+
+-- Charts of orders. Asked for in the transaction that decided; drawn later from the journal rows up to `seq`.
+CREATE TABLE chart (
+  id        INTEGER PRIMARY KEY,
+  order_key TEXT NOT NULL REFERENCES work_order (key),
+  occasion  TEXT NOT NULL,             -- opened | recovered | reopened | verified
+  seq       INTEGER NOT NULL,
+  at        INTEGER NOT NULL,
+  plan      BLOB NOT NULL,             -- JSON: what it shows, see charts/plan.py
+  series    BLOB                       -- JSON: the readings it was drawn from; NULL: not yet, empty: it failed
+) STRICT;
+CREATE INDEX chart_by_order ON chart (order_key, id);
+CREATE INDEX chart_undrawn ON chart (id) WHERE series IS NULL;

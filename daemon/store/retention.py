@@ -15,6 +15,8 @@ from daemon.store.statements import load
 _SQL = load("retention")
 #: Rows of a piece: some ten milliseconds, for the writer has other work.
 _AT_ONCE = 500
+#: What goes with an order, itself last.
+_PARTS = ("drop_deliveries", "drop_told", "drop_notices", "drop_events", "drop_charts", "drop_order")
 
 
 class Bounds(NamedTuple):
@@ -38,7 +40,7 @@ def forget(db: sqlite3.Connection, bounds: Bounds) -> int:
     for (no,) in found:
         db.execute(_SQL["drop_transitions"], (no,))
         for (order_key,) in db.execute(_SQL["orders_of"], (no,)).fetchall():
-            for part in ("drop_deliveries", "drop_told", "drop_notices", "drop_events", "drop_order"):
+            for part in _PARTS:
                 db.execute(_SQL[part], (order_key,))
         db.execute(_SQL["drop_alarm"], (no,))
     audit = db.execute(_SQL["drop_audit"], (before, bounds.audit, _AT_ONCE)).rowcount

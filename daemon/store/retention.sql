@@ -37,6 +37,10 @@ DELETE FROM notice WHERE order_key = ?
 -- An order's timeline.
 DELETE FROM order_event WHERE order_key = ?
 
+-- name: drop_charts
+-- An order's charts.
+DELETE FROM chart WHERE order_key = ?
+
 -- name: drop_order
 -- A finished order.
 DELETE FROM work_order WHERE key = ?

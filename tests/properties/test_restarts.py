@@ -16,7 +16,9 @@ from daemon.model import Command, Input, Observation, Quality, Reason, Reload
 from daemon.pipeline import Pipeline
 from daemon.rules.derived import DerivedSpec, declare_all
 from daemon.rules.schema import Ruleset
+from daemon.store import charts
 from daemon.store.db import connect
+from daemon.store.past_readings import Span, series
 from tests.spine import CATALOGUE, RULES, T0, at, process, ruleset, said, tick
 
 LADDER = """
@@ -108,6 +110,15 @@ def begun(path: Path | str, rules: Sequence[Ruleset]) -> Pipeline:
     return spine
 
 
+def charted(spine: Pipeline) -> list[str]:
+    """The readings that each chart shows, whenever it is drawn."""
+    found = []
+    for chart in charts.undrawn(spine.db, 1000):
+        span = Span(chart.plan.from_ms, chart.plan.to_ms, chart.seq)
+        found.append(repr(series(spine.db, chart.plan.panels, span, 240)))
+    return found
+
+
 def decided(spine: Pipeline) -> list[list[str]]:
     """Alarms, transitions, orders and deliveries, but for the ledger's random name."""
     queries = (
@@ -115,6 +126,7 @@ def decided(spine: Pipeline) -> list[list[str]]:
         "SELECT alarm_no, at, seen_at, before, after, level, cause, observed FROM transition ORDER BY id",
         "SELECT key, alarm_no, level, status, created_at, respond_by FROM work_order ORDER BY key",
         "SELECT order_key, action, level, CAST(body AS TEXT), created_at FROM outbox ORDER BY id",
+        "SELECT order_key, occasion, seq, at, CAST(plan AS TEXT) FROM chart ORDER BY id",
     )
     return [[repr(row).replace(spine.ledger.id, "ID") for row in spine.db.execute(query)] for query in queries]
 
@@ -152,6 +164,7 @@ def test_batches_kills_and_snapshots_change_no_decision(
                     killed.restore()
 
             assert decided(killed) == decided(whole)
+            assert charted(killed) == charted(whole)
             told = "SELECT seq, body FROM computed ORDER BY seq"
             assert killed.db.execute(told).fetchall() == whole.db.execute(told).fetchall()
             counts = (
