@@ -1,4 +1,4 @@
-"""`python -m simulators ticketing|influx|broker|proxy|lift|water …`: each stand-in as a process of its own.
+"""`python -m simulators ticketing|erp|influx|broker|proxy|lift|water …`: each stand-in as a process of its own.
 
 Every command takes `--port` (0: a free one), prints one JSON line `{"ready": true, "port": …}` when it serves, and
 runs until SIGTERM, SIGINT or the end of its stdin. Each adds itself to the parser by one function below.
@@ -70,6 +70,35 @@ async def _ticketing(chosen: argparse.Namespace) -> None:
             script=_script(chosen.script),
         ) as service,
     ):
+        announce(port=service.port, url=service.url)
+        await over.wait()
+
+
+def _add_erp(commands: Commands) -> None:
+    parser = command(commands, "erp", "a work-order interface as property ERPs have it (simulators/erp)", _erp)
+    parser.add_argument("--returns-id", action="store_true", help="a create tells the ticket's number")
+    parser.add_argument("--token", default="", help="token that counts for ever; default: one logs in")
+    parser.add_argument("--account", default="gateway", help="who logs in")
+    parser.add_argument("--password", default="secret", help="and with what")
+    parser.add_argument("--token-for", type=float, default=7200, help="seconds until a token has expired")
+    parser.add_argument("--lag", type=float, default=2, help="seconds until a search finds a ticket")
+    parser.add_argument("--charset", choices=("utf-8", "gbk"), default="utf-8", help="of the answers")
+    parser.add_argument("--script", type=Path, help="YAML file of failures to play (simulators/failures.py)")
+
+
+async def _erp(chosen: argparse.Namespace) -> None:
+    from simulators import erp  # noqa: PLC0415  FastAPI is slow to import and the others do without
+
+    habits = erp.Habits(
+        returns_id=chosen.returns_id,
+        token=chosen.token,
+        account=chosen.account,
+        password=chosen.password,
+        token_for=chosen.token_for,
+        lag=chosen.lag,
+        charset=chosen.charset,
+    )
+    async with told_to_stop() as over, erp.serving(habits, port=chosen.port, script=_script(chosen.script)) as service:
         announce(port=service.port, url=service.url)
         await over.wait()
 
@@ -153,6 +182,7 @@ def _script(path: Path | None) -> Any:  # noqa: ANN401  whatever YAML holds; the
 #: Everything `python -m simulators` can be.
 COMMANDS: tuple[Callable[[Commands], None], ...] = (
     _add_ticketing,
+    _add_erp,
     _add_influx,
     _add_broker,
     _add_proxy,

@@ -6,6 +6,8 @@ seeded die falls is played:
     - {match: create, kind: timeout_after_create, times: 2}
     - {match: any, kind: status_5xx, status: 503, retry_after: 7, probability: 0.05, seed: 1}
 
+    - {match: create, kind: answer, body: {code: "1999", msg: busy}}        # status 200, and this JSON
+
 `times` counts turns (1 when neither it nor `probability` is given; with a probability, for ever).
 """
 
@@ -28,6 +30,10 @@ class Kind(enum.StrEnum):
     TIMEOUT_AFTER = "timeout_after"
     RESET_BEFORE = "reset_before"
     RESET_AFTER = "reset_after"
+    #: An answer that is not the service's own: `body` as JSON, with `status`.
+    ANSWER = "answer"
+    #: Done twice, as by a proxy that repeats what seemed lost; answered once.
+    TWICE = "twice"
 
 
 #: Shorter or more telling names in scripts, and the status they stand for.
@@ -38,8 +44,9 @@ _NAMES = {
     "reset": (Kind.RESET_BEFORE, 503),
     "reset_after_create": (Kind.RESET_AFTER, 503),
     **{kind.value: (kind, 503) for kind in Kind},
+    "answer": (Kind.ANSWER, 200),
 }
-_FIELDS = {"match", "kind", "status", "retry_after", "hold", "times", "probability", "seed"}
+_FIELDS = {"match", "kind", "status", "retry_after", "hold", "times", "probability", "seed", "body"}
 
 
 class Failure(NamedTuple):
@@ -52,6 +59,8 @@ class Failure(NamedTuple):
     retry_after: int | None
     #: Seconds that a time-out keeps the socket open and mute.
     hold: float
+    #: JSON of kind `answer`.
+    body: object = None
 
 
 @dataclass(slots=True)
@@ -126,6 +135,7 @@ class Script:
                 status=int(step.get("status", status)),
                 retry_after=None if step.get("retry_after") is None else int(step["retry_after"]),
                 hold=float(step.get("hold", 30)),
+                body=step.get("body"),
             )
             probability = float(step.get("probability", 1))
             times = step.get("times", None if "probability" in step else 1)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import uvicorn
-from typing_extensions import override
-
+from simulators.failing import Failing
 from simulators.failures import Script
+from simulators.http_server import serving_app
 from simulators.sockets import listen
 from simulators.ticketing.api import build
-from simulators.ticketing.failing import REQUESTS, ConnectionInScope, Failing
 from simulators.ticketing.store import Store
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+
+#: What a script's `match` may name.
+REQUESTS = frozenset({"create", "note", "poll", "action"})
+
+
+def request_name(method: str, path: str) -> str:
+    """The name of a request, empty for pages, complaints and controls, which never fail."""
+    if not path.startswith(("/v1/orders", "/v1/changes")):
+        return ""
+    if method == "GET":
+        return "poll"
+    if path == "/v1/orders":
+        return "create"
+    return "note" if path.endswith("/notes") else "action"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +73,5 @@ async def serving(
     failures.replace(script or [])
     with Store(path) as store, listen(port) as listener:
         app = build(store, failures, token=token, timezone=timezone)
-        server = _Server(
-            uvicorn.Config(
-                Failing(app, failures),
-                http=ConnectionInScope,
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                date_header=False,
-                log_level="critical",
-                # A held time-out must not hold the service's own end.
-                timeout_graceful_shutdown=1,
-            )
-        )
-        task = asyncio.create_task(server.serve(sockets=[listener]), name="ticketing")
-        try:
-            await server.ready.wait()
+        async with serving_app(Failing(app, failures, request_name), listener):
             yield Ticketing(listener.getsockname()[1], store, failures)
-        finally:
-            server.leave.set()
-            await task
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the event loop, and waits for events where its parent looks ten times a second."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-        self.leave = asyncio.Event()
-
-    @override
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    @override
-    async def main_loop(self) -> None:
-        await self.leave.wait()
-
-    @override
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
-        return contextlib.nullcontext()

@@ -46,7 +46,7 @@ async def answers(port: int) -> bool:
     return True
 
 
-SERVICES = [["ticketing"], ["influx"], ["broker", "--engine", "iotcore"], ["proxy", "--target", "1"]]
+SERVICES = [["ticketing"], ["erp"], ["influx"], ["broker", "--engine", "iotcore"], ["proxy", "--target", "1"]]
 
 
 @pytest.mark.parametrize("arguments", SERVICES, ids=lambda arguments: arguments[0])

@@ -13,10 +13,9 @@ from simulators.failures import Failure, Kind, Script
 from simulators.sockets import reset_connection
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from collections.abc import Callable
 
-#: What a script's `match` may name.
-REQUESTS = frozenset({"create", "note", "poll", "action"})
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class ConnectionInScope(H11Protocol):
@@ -34,25 +33,32 @@ class Failing:
     Args:
         app: the application inside.
         script: what to play.
+        name: what the script calls a request, by method and path; empty for one that never fails.
     """
 
-    def __init__(self, app: ASGIApp, script: Script) -> None:
+    def __init__(self, app: ASGIApp, script: Script, name: Callable[[str, str], str]) -> None:
         self._app = app
         self._script = script
+        self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Play the failure drawn for this request, if any."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        failure = self._script.draw(_request(scope["method"], scope["path"]))
+        failure = self._script.draw(self._name(scope["method"], scope["path"]))
         if failure is None:
             await self._app(scope, receive, send)
         else:
             await self._fail(failure, scope, receive, send)
 
     async def _fail(self, failure: Failure, scope: Scope, receive: Receive, send: Send) -> None:
-        if failure.kind is Kind.STATUS:
+        if failure.kind is Kind.TWICE:
+            body = await _read_body(receive)
+            await self._app(scope, _replay(body, receive), _swallow)
+            await self._app(scope, _replay(body, receive), send)
+            return
+        if failure.kind in (Kind.STATUS, Kind.ANSWER):
             await _read_body(receive)
             await _answer(failure, send)
             return
@@ -71,26 +77,29 @@ class Failing:
             pass
 
 
-def _request(method: str, path: str) -> str:
-    """The name of a request, empty for pages, complaints and controls, which never fail."""
-    if not path.startswith(("/v1/orders", "/v1/changes")):
-        return ""
-    if method == "GET":
-        return "poll"
-    if path == "/v1/orders":
-        return "create"
-    return "note" if path.endswith("/notes") else "action"
-
-
 async def _swallow(_: object) -> None:
     """Send nothing."""
 
 
-async def _read_body(receive: Receive) -> None:
+async def _read_body(receive: Receive) -> bytes:
+    body = b""
     while True:
         message = await receive()
+        body += bytes(message.get("body", b""))
         if message["type"] != "http.request" or not message.get("more_body"):
-            return
+            return body
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """What was read already, and then what comes."""
+    left = [body]
+
+    async def again() -> Message:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        return await receive()
+
+    return again
 
 
 async def _hold(seconds: float, receive: Receive) -> None:
@@ -104,7 +113,8 @@ async def _hold(seconds: float, receive: Receive) -> None:
 
 
 async def _answer(failure: Failure, send: Send) -> None:
-    body = json.dumps({"error": "scripted failure", **({"field": "level"} if failure.status == 422 else {})})
+    said = {"error": "scripted failure", **({"field": "level"} if failure.status == 422 else {})}
+    body = json.dumps(said if failure.body is None else failure.body, ensure_ascii=False)
     headers = [(b"content-type", b"application/json")]
     if failure.retry_after is not None:
         headers.append((b"retry-after", str(failure.retry_after).encode()))
