@@ -15,7 +15,7 @@ from typing import Any
 from daemon import control
 from daemon.clock import Clock
 from daemon.desks import orders as desk
-from daemon.model import Command, Emit
+from daemon.model import Command, Emit, OutboxAction
 from daemon.store import courses, ledger
 from daemon.store.courses import Going
 from daemon.store.db import RECONCILE, reader, set_fact
@@ -26,6 +26,7 @@ from daemon.workorders.sla import MILESTONES
 _MOST_LISTED = 1000
 #: Digits; no ledger has given away that many.
 _LONGEST_NUMBER = 18
+_LONGEST_REF = 200
 Arguments = dict[str, Any]
 
 
@@ -48,6 +49,7 @@ class OrderCommands:
             desk.STAMP: self.stamp,
             desk.CANCEL: self.cancel,
             desk.RETRY: self.retry,
+            desk.FOUND: self.found,
             "orders_reconcile": self.reconcile,
         }
 
@@ -80,7 +82,12 @@ class OrderCommands:
             "promises": [_promise(promise) for promise in going.course.promises],
             "timeline": [{**event._asdict(), "at": _iso(event.at)} for event in told],
             "deliveries": [
-                {**one._asdict(), "created_at": _iso(one.created_at), "delivered_at": _iso(one.delivered_at)}
+                {
+                    **one._asdict(),
+                    "created_at": _iso(one.created_at),
+                    "delivered_at": _iso(one.delivered_at),
+                    "tried_at": _iso(one.tried_at),
+                }
                 for one in deliveries
             ],
         }
@@ -125,6 +132,26 @@ class OrderCommands:
         if not parked:
             raise ValueError("nothing of this order was given up")
         answer = await self._do(desk.RETRY, going, arguments, "")
+        self.waits_again()
+        return answer
+
+    async def found(self, arguments: Arguments) -> dict[str, Any]:
+        """A person has looked: the ticket of an order that was given up is there, under this reference.
+
+        Raises:
+            ValueError: there is no such order, its ticket is known or still being asked for, or nobody said who.
+        """
+        going, ref = self._wanted(arguments), str(arguments.get("ref", "")).strip()
+        if not 0 < len(ref) <= _LONGEST_REF:
+            raise ValueError(f"give the ticket's reference as the service shows it, at most {_LONGEST_REF} characters")
+        with reader(self.file) as db:
+            creates = [one for one in courses.deliveries(db, going.key) if one.action == OutboxAction.CREATE]
+        if not any(one.state == "parked" for one in creates):
+            told = next(
+                (f"its ticket is {one.ref}" for one in creates if one.ref), "its ticket is still being asked for"
+            )
+            raise ValueError(f"{told}; only what was given up can be found")
+        answer = await self._do(desk.FOUND, going, arguments, ref)
         self.waits_again()
         return answer
 

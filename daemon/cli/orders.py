@@ -11,7 +11,7 @@ from daemon.cli.asking import CONFIG, ROMAN, ConfigOption, UserOption, ask, defa
 from daemon.cli.terminal import Output, OutputOption, print_line
 from daemon.workorders.notices import WORDS
 
-app = typer.Typer(no_args_is_help=True, help="Work orders: list, show, stamp, cancel, retry, reconcile.")
+app = typer.Typer(no_args_is_help=True, help="Work orders: list, show, stamp, cancel, retry, found, reconcile.")
 
 OrderArgument = Annotated[str, typer.Argument(help="the order's key, or the number of its alarm")]
 
@@ -25,7 +25,7 @@ _STATUS = {
     "reopened": "二次处理 reopened",
     "rejected": "误报 false alarm",
     "cancelled": "已取消 cancelled",
-    "parked": "被拒收 parked",
+    "parked": "未送达 parked",
 }
 
 
@@ -103,6 +103,19 @@ def retry(
 
 
 @app.command()
+def found(
+    order: OrderArgument,
+    ref: Annotated[str, typer.Argument(help="the ticket's reference there")],
+    config: ConfigOption = CONFIG,
+    user: UserOption = "",
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Say that the ticket of an order that was given up is there: its notes go on to it."""
+    ask(config, output, "order_found", order=order, ref=ref, user=user or default_user())
+    say(output, f"已关联 found: {order} → {ref}")
+
+
+@app.command()
 def reconcile(config: ConfigOption = CONFIG, output: OutputOption = Output.TEXT) -> None:
     """Have the site's open tickets looked over at the next start: those that no order here knows are told so."""
     ask(config, output, "orders_reconcile")
@@ -141,6 +154,8 @@ def _timeline(answer: dict[str, Any]) -> list[tuple[str, str]]:
         if one["delivered_at"] is not None:
             ref = f" {one['ref']}" if one["ref"] else ""
             told.append((one["delivered_at"], f"→ 工单系统 ticketing: {one['action']}{ref}"))
-        elif one["last_error"]:
-            told.append((one["created_at"], f"✗ 工单系统 ticketing: {one['state']}: {one['last_error']}"))
+        elif one["last_error"] or one["tried_at"]:
+            doubt = "（可能已建 it may be there）" if one["tried_at"] else ""
+            at = one["tried_at"] or one["created_at"]
+            told.append((at, f"✗ 工单系统 ticketing: {one['action']} {one['state']}{doubt}: {one['last_error']}"))
     return sorted(told, key=lambda line: line[0])

@@ -27,13 +27,14 @@ from daemon.model import (
 from daemon.store import outbox
 from daemon.store.courses import Courses, Event, Going
 from daemon.store.ledger import Ledger
-from daemon.workorders import evidence, instrument, root_cause
+from daemon.workorders import doubt, evidence, instrument, root_cause
+from daemon.workorders.course import Act
 from daemon.workorders.lifecycle import LifeCycle, Moved
 from daemon.workorders.priority import rank
 from daemon.workorders.sla import BARE, Sla
 
 #: What persons may ask of an order, by command.
-STAMP, CANCEL, RETRY = "order_stamp", "order_cancel", "order_retry"
+STAMP, CANCEL, RETRY, FOUND = "order_stamp", "order_cancel", "order_retry", "order_found"
 
 
 class OrderDesk:
@@ -95,7 +96,8 @@ class OrderDesk:
     def _hand_out(self, order: WorkOrder, moved: Moved, at: datetime, *, own: bool = True) -> None:
         document = evidence.document(order)
         self._ledger.add_order(order, document, own=own)
-        outbox.add(self._db, order.key, OutboxAction.CREATE, document, at)
+        insist = order.category == "safety" or self._known.never_suppressed(order.rule)
+        outbox.add(self._db, order.key, OutboxAction.CREATE, document, at, insist=insist)
         self._apply(Going(order.key, order.alarm_no, order.rule, order.asset, moved[0], document), moved)
 
     def update(self, key: str, transition: Transition, at: datetime) -> None:
@@ -181,8 +183,10 @@ class OrderDesk:
         item = entry.item
         if type(item) is TicketUpdate:
             self._move(item)
-        elif type(item) is Command and item.name in {STAMP, CANCEL, RETRY}:
+        elif type(item) is Command and item.name in {STAMP, CANCEL, RETRY, FOUND}:
             self._obey(item)
+        elif type(item) is Command and item.name in doubt.TOLD:
+            self._hear(item)
 
     def _move(self, item: TicketUpdate) -> None:
         going = self._courses.find(item.key)
@@ -212,10 +216,24 @@ class OrderDesk:
             done = wish.reason
             moved = self._life.ticket(going.course, OrderStatus.CANCELLED, wish.at, wish.at)
             self._apply(going, moved, by=wish.user, detail=wish.reason)
+        elif going is not None and wish.name == FOUND:
+            self._apply(going, (self._life.retried(going.course), ()))
+            done = wish.reason if outbox.found(self._db, going.key, wish.reason, wish.at) else "nothing was given up"
         elif going is not None:
             done = f"{self._courses.unpark(going.key, wish.at)} deliveries"
             self._apply(going, (self._life.retried(going.course), ()))
         self._ledger.audit(wish.at, wish.user, wish.name, wish.target, done)
+
+    def _hear(self, word: Command) -> None:
+        """The gateway tells what became of an order at the ticketing service; told twice it changes nothing."""
+        going, occasion = self._courses.find(word.target), doubt.TOLD[word.name]
+        if going is None or self._courses.knows(going.key, occasion, word.reason):
+            return
+        if word.name == doubt.NOTE_REFUSED and self._courses.times(going.key, occasion):
+            return  # the first note says what the others would
+        self._ledger.audit(word.at, word.user, word.name, word.target, word.reason)
+        act = Act(occasion, word.at)
+        self._telling.tell(going.document, going.course, act, self.sla, by=word.user, detail=word.reason)
 
     def _stamp(self, going: Going, name: str, told: tuple[datetime, datetime], by: str, note: str) -> str:
         """A person says that something was done: when, and when we learnt it. Returns what became of it."""

@@ -12,7 +12,7 @@ from daemon.model import OutboxAction, Text
 from daemon.store import notices as notice_store
 from daemon.store import outbox
 from daemon.store.courses import Courses, Event
-from daemon.workorders import evidence, notices
+from daemon.workorders import doubt, evidence, notices
 from daemon.workorders.course import Act, Course
 from daemon.workorders.sla import ROLES, Sla
 
@@ -25,6 +25,8 @@ _NOTED = {
     "reopened": "reopen",
     "verified": "verified",
 }
+#: Occasions that the mechanism knows under another name: whoever hears of a refused order hears of these.
+_HEARD_AS = dict.fromkeys(doubt.TOLD.values(), "parked")
 #: Roles that hear of the gateway's own troubles.
 _INSTRUMENT = ("duty", "supervisor")
 #: After that many relapses of one alarm on one order its coming and going is no news.
@@ -48,14 +50,14 @@ class Telling:
         if act.occasion in {"recovered", "relapsed"} and self._courses.times(key, "relapsed") >= _MOST_RELAPSES:
             return
         self._courses.note(key, Event(act.at, act.occasion, act.promise, by, detail, act.late))
-        self._notify(document, course, act, sla)
+        self._notify(document, course, act, sla, detail)
         kind = _NOTED.get(act.occasion)
         if kind is not None:
             self._note(document, course, act, kind)
         self._charting.afterwards(document, act.occasion, course.level, act.at)
 
-    def _notify(self, document: dict[str, Any], course: Course, act: Act, sla: Sla) -> None:
-        roles = {*sla.told(course.level, act.occasion), *act.to}
+    def _notify(self, document: dict[str, Any], course: Course, act: Act, sla: Sla, detail: str) -> None:
+        roles = {*sla.told(course.level, _HEARD_AS.get(act.occasion, act.occasion)), *act.to}
         if document["type"] == "instrument":
             roles &= {*_INSTRUMENT}
         zone = self._known.timezone
@@ -66,7 +68,7 @@ class Telling:
             roles |= {"residents"}  # the rule opted in
         if not roles:
             return
-        title, text = notices.to_staff(document, act, course.level, zone)
+        title, text = notices.to_staff(document, act, course.level, zone, detail)
         body = {
             "staff": {"title": evidence.words(title), "text": evidence.words(text)},
             "residents": None if public is None else evidence.words(public),

@@ -1,17 +1,17 @@
 """Dispatcher: takes deliveries from the outbox to the ticketing service, and brings persons' answers back as inputs.
 
-    outbox ── due, one per order ──> up to 4 at once ──> service ──> receipt (a job on the writer)
-    emit <── TicketUpdate <── changes since the cursor <── poll
+    outbox ── due, one per order ──> up to 4 at once ──> asking ──> receipt (a job on the writer)
+    emit <── polling
 
-The receipt is written after the service has answered: a crash in between sends the same key and body again, which gives
-the same ticket. Nothing is dropped: what cannot go waits (1 s, 2 s, … one minute), what will never go is parked.
+The receipt is written after the service has answered: a crash in between has the same asked for again, which is made
+harmless as far as the service allows (`asking`). Nothing is dropped: what cannot go waits (1 s, 2 s, … one minute),
+what will never go is parked, and people are told.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,13 +22,16 @@ import structlog
 from daemon import telemetry
 from daemon.clock import Clock, to_whole_ms
 from daemon.commitpoints import reached
-from daemon.model import EPOCH, Emit, OrderStatus, OutboxAction, Reject, Retry, TicketUpdate
-from daemon.outputs.sink import Capability, Changes, TicketSink
+from daemon.model import EPOCH, Command, Emit, OrderStatus, OutboxAction, Reject, Retry, TicketUpdate
+from daemon.outputs.asking import Asking, InDoubt
+from daemon.outputs.polling import Polling, Rhythm
+from daemon.outputs.sink import TicketSink
 from daemon.store import outbox
-from daemon.store.db import fact, reader, set_fact
+from daemon.store.db import reader
 from daemon.store.jobs import RunJob
 from daemon.store.outbox import Delivery
 from daemon.supervisor import Backoff
+from daemon.workorders.doubt import NOTE_REFUSED
 
 log = structlog.get_logger(__name__)
 
@@ -63,15 +66,23 @@ class Dispatcher:
         effort: Effort | None = None,
         name: str = "ticketing",
     ) -> None:
-        if sink.capability is not Capability.KEY:
-            raise ValueError(f"{sink.url}: a service without idempotency keys cannot be served exactly once")
         self.name = name
         self._sink = sink
         self._store = store
         self._run_job = run_job
         self._emit = emit
         self._clock = clock
-        self._effort = effort or Effort()
+        self._effort = effort = effort or Effort()
+        self._asking = Asking(sink, run_job=run_job, emit=emit, clock=clock, name=name)
+        self._polling = Polling(
+            sink,
+            store,
+            run_job=run_job,
+            emit=emit,
+            clock=clock,
+            name=name,
+            rhythm=Rhythm(effort.poll_interval.total_seconds(), effort.backoff),
+        )
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         #: Orders being served.
@@ -99,9 +110,10 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Deliver and poll until cancelled. Raises only what ended the writer."""
+        await self._asking.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed(group), name=f"{self.name}-feed")
-            group.create_task(self._poll(), name=f"{self.name}-poll")
+            group.create_task(self._polling.run(), name=f"{self.name}-poll")
 
     async def idle(self, within: timedelta) -> bool:
         """Before a stop, while `run` goes on: wait until nothing that could go now is left, or the deadline."""
@@ -172,27 +184,16 @@ class Dispatcher:
             self._wake.set()
 
     async def _send(self, delivery: Delivery) -> str | None:
-        if delivery.action is OutboxAction.CREATE:
-            reached("before_create")
-            ref = await self._sink.create(delivery.order_key, delivery.body)
-            reached("after_create")
-            return ref
-        if delivery.ref is None:
-            raise Reject("the order it belongs to was never created")
-        # The key follows from the content, so that a note is the same note in whatever row it stands.
-        digest = hashlib.sha256(delivery.body).hexdigest()[:16]
-        reached("before_note")
-        await self._sink.note(delivery.ref, f"{delivery.order_key}#{digest}", delivery.body)
-        reached("after_note")
-        return None
+        return await self._asking.ask(delivery)
 
     async def _receive(self, delivery: Delivery, ref: str | None) -> None:
         if self._trouble:
             log.info("ticketing_back", sink=self.name, url=self._sink.url)
         self._failures, self._patient_until, self._trouble = 0, EPOCH, ""
         now = self._clock.now()
+        look_at = self._asking.look_again_at(delivery, now)
         reached("before_receipt")
-        await self._run_job(lambda db: outbox.delivered(db, delivery.id, ref, now))
+        await self._run_job(lambda db: outbox.delivered(db, delivery.id, ref, now, look_at))
         reached("after_receipt")
         log.info(
             "delivered", sink=self.name, order=delivery.order_key, action=delivery.action, ticket=ref or delivery.ref
@@ -206,33 +207,41 @@ class Dispatcher:
             log.warning("ticketing_lost", sink=self.name, error=self._trouble, advice="orders wait and are sent later")
         now, effort = self._clock.now(), self._effort
         wait = timedelta(seconds=effort.backoff.wait(delivery.attempts + 1))
-        next_at = to_whole_ms(now + max(wait, retry.after or wait))
+        next_at = to_whole_ms(now + max(wait, retry.after or wait, self._asking.patience(delivery, retry)))
+        tried_at, repeats = self._asking.doubt(delivery, retry)
         self._failures += 1
         if self._failures >= effort.at_once:
             pause = timedelta(seconds=effort.backoff.wait(self._failures - effort.at_once + 1))
             self._patient_until = now + pause
         self._next_at = next_at if self._next_at is None else min(self._next_at, next_at)
         reached("before_postpone")
-        await self._run_job(lambda db: outbox.postponed(db, delivery.id, str(retry), next_at))
+        await self._run_job(
+            lambda db: outbox.postponed(db, delivery.id, str(retry), next_at, tried_at=tried_at, repeats=repeats)
+        )
         reached("after_postpone")
 
     async def _park(self, delivery: Delivery, reject: Reject) -> None:
-        now = self._clock.now()
-        if delivery.action is OutboxAction.CREATE:  # first the input, then the mark: told twice changes nothing
-            refused = TicketUpdate(now, delivery.order_key, OrderStatus.PARKED, "gateway", str(reject)[:500])
-            reached("before_refusal")
-            await self._emit([refused])
-            reached("after_refusal")
+        """First people are told, then it is marked: told twice changes nothing."""
+        now, key, why = self._clock.now(), delivery.order_key, str(reject)
+        tried_at = None if isinstance(reject, InDoubt) else delivery.tried_at
+        refused: Command | TicketUpdate = TicketUpdate(now, key, OrderStatus.PARKED, "gateway", why[:500])
+        if delivery.action is not OutboxAction.CREATE:
+            refused = Command(now, NOTE_REFUSED, key, "gateway", why[:500])
+        reached("before_refusal")
+        await self._emit([refused])
+        reached("after_refusal")
         reached("before_park")
-        await self._run_job(lambda db: outbox.parked(db, delivery.id, str(reject), now))
+        await self._run_job(lambda db: outbox.parked(db, delivery.id, why, now, tried_at=tried_at))
         reached("after_park")
         _PARKED.labels(self.name, delivery.action).inc()
         log.error(
             "order_parked",
             order=delivery.order_key,
             action=delivery.action,
-            error=str(reject),
-            advice="the service will never take it as it is: tell the people on site by hand, then mend the cause",
+            error=why,
+            advice="look in the service whether it is there: `orders found`, else `orders retry`"
+            if isinstance(reject, InDoubt)
+            else "the service will never take it as it is: tell the people on site by hand, then mend the cause",
         )
 
     def _report(self, db: sqlite3.Connection) -> None:
@@ -252,50 +261,3 @@ class Dispatcher:
         elif self._full and count <= self._effort.warn_pending // 2:
             self._full = False
             log.info("outbox_drained", url=self._sink.url, waiting=count)
-
-    # --- back --------------------------------------------------------------------------------------------
-
-    async def _poll(self) -> None:
-        with reader(self._store) as db:
-            await self._poll_from(db)
-
-    async def _poll_from(self, db: sqlite3.Connection) -> None:
-        cursor = fact(db, self._cursor_name)
-        trouble, attempt, wait = "", 0, 0.0
-        usual = self._effort.poll_interval.total_seconds()
-        while True:
-            await self._clock.sleep(wait)
-            try:
-                page = await self._sink.changes(cursor, outbox.followed(db))
-            except (Retry, Reject) as error:
-                attempt += 1
-                wait = max(usual, self._effort.backoff.wait(attempt))
-                if str(error) != trouble:
-                    trouble = str(error)
-                    log.warning("ticket_poll_lost", sink=self.name, error=trouble)
-                continue
-            if trouble:
-                log.info("ticket_poll_back", sink=self.name, url=self._sink.url)
-            trouble, attempt = "", 0
-            more = bool(page.changes) and page.cursor != cursor
-            cursor = await self._take(page, cursor)
-            wait = 0.0 if more else usual
-
-    @property
-    def _cursor_name(self) -> str:
-        return f"changes_cursor:{self.name}"
-
-    async def _take(self, page: Changes, cursor: str) -> str:
-        """Changes become inputs first, then the cursor moves: a crash in between tells them twice, never not at all."""
-        if page.changes:
-            now = self._clock.now()
-            reached("before_changes")
-            await self._emit(
-                [TicketUpdate(now, c.key, c.status, c.by, c.note, c.changed_at, c.stamp, c.team) for c in page.changes]
-            )
-            reached("after_changes")
-        if page.cursor != cursor:
-            reached("before_cursor")
-            await self._run_job(lambda db: set_fact(db, self._cursor_name, page.cursor))
-            reached("after_cursor")
-        return page.cursor

@@ -131,6 +131,8 @@ class Ambiguity:
     safety: OnAmbiguous = OnAmbiguous.REPEAT
     #: A ticket can be found this long after it was made, not sooner.
     settle: timedelta = timedelta()
+    #: That long after a doubt was settled by a search, a second ticket is looked for: it may have turned up since.
+    look_again: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,12 +185,17 @@ CREATE TABLE outbox (
   last_error   TEXT NOT NULL DEFAULT '',
   created_at   INTEGER NOT NULL,
   delivered_at INTEGER,
-  ref          TEXT                       -- of a delivered create: the ticket's reference
+  ref          TEXT,                      -- of a delivered create: the ticket's reference
+  tried_at     INTEGER,                   -- it may have been taken without our knowing: when it was last asked for
+  repeats      INTEGER NOT NULL DEFAULT 0, -- how often it was asked for again all the same
+  insist       INTEGER NOT NULL DEFAULT 0, -- of a create: rather two tickets than none
+  look_at      INTEGER                    -- of a delivered create: when a second ticket is looked for
 ) STRICT;
 CREATE INDEX outbox_by_order ON outbox (order_key, id);
 CREATE INDEX outbox_waiting ON outbox (level, id) WHERE state = 'pending';
 CREATE INDEX outbox_untried ON outbox (level, id) WHERE state = 'pending' AND attempts = 0;
 CREATE INDEX outbox_parked ON outbox (id) WHERE state = 'parked';
+CREATE INDEX outbox_second_look ON outbox (look_at) WHERE look_at IS NOT NULL;
 
 -- What each sink has been given: every row up to live_seq that lies in no gap.
 CREATE TABLE forward_mark (

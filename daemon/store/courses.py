@@ -55,6 +55,8 @@ class Delivered(NamedTuple):
     created_at: datetime
     delivered_at: datetime | None
     ref: str | None
+    #: It may have been taken without our knowing: when it was last asked for.
+    tried_at: datetime | None = None
 
 
 class Courses:
@@ -110,6 +112,10 @@ class Courses:
         """How often something happened to an order."""
         return int(self._db.execute(_SQL["count_events"], (key, occasion)).fetchone()[0])
 
+    def knows(self, key: str, occasion: str, detail: str) -> bool:
+        """Whether something happened to an order with just these details."""
+        return self._db.execute(_SQL["same_event"], (key, occasion, detail)).fetchone() is not None
+
     def unpark(self, key: str, at: datetime) -> int:
         """Have what was given up of an order tried again; how many deliveries that are."""
         return self._db.execute(_SQL["unpark"], (to_ms(at), key)).rowcount
@@ -142,9 +148,13 @@ def events(db: sqlite3.Connection, key: str) -> list[Event]:
 def deliveries(db: sqlite3.Connection, key: str) -> list[Delivered]:
     """What was asked of the ticketing service for an order, the oldest first."""
     return [
-        Delivered(id_, action, state, tries, error, from_ms(made), None if done is None else from_ms(done), ref)
-        for id_, action, state, tries, error, made, done, ref in db.execute(_SQL["deliveries"], (key,))
+        Delivered(id_, action, state, tries, error, from_ms(made), _at(done), ref, _at(tried))
+        for id_, action, state, tries, error, made, done, ref, tried in db.execute(_SQL["deliveries"], (key,))
     ]
+
+
+def _at(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
 
 
 def _going(row: Sequence[Any]) -> Going:

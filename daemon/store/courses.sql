@@ -48,10 +48,14 @@ SELECT at, occasion, promise, by, detail, late FROM order_event WHERE order_key 
 -- How often something happened to an order.
 SELECT count(*) FROM order_event WHERE order_key = ? AND occasion = ?
 
+-- name: same_event
+-- Whether just that happened to an order.
+SELECT 1 FROM order_event WHERE order_key = ? AND occasion = ? AND detail = ? LIMIT 1
+
 -- name: deliveries
 -- What was asked of the ticketing service for an order.
-SELECT id, action, state, attempts, last_error, created_at, delivered_at, ref FROM outbox WHERE order_key = ? ORDER BY id
+SELECT id, action, state, attempts, last_error, created_at, delivered_at, ref, tried_at FROM outbox WHERE order_key = ? ORDER BY id
 
 -- name: unpark
 -- What was given up is tried again.
-UPDATE outbox SET state = 'pending', attempts = 0, next_at = ? WHERE order_key = ? AND state = 'parked'
+UPDATE outbox SET state = 'pending', attempts = 0, repeats = 0, next_at = ? WHERE order_key = ? AND state = 'parked'

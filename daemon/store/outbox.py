@@ -4,8 +4,9 @@
                     ├─> pending     postponed: attempts + 1, due again later
                     └─> parked      given up; a person must look at it
 
-One order's deliveries go in the order they were written, its create first. Functions that write run on the writer,
-inside its transaction.
+One order's deliveries go in the order they were written, its create first. Towards a service that knows no keys what
+is about to be asked for is marked before (`intend`): a mark that stands says that it may have been taken.
+Functions that write run on the writer, inside its transaction.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ class Delivery:
     created_at: datetime
     #: The ticket's reference; None for a create.
     ref: str | None
+    #: It may have been taken without our knowing: when it was last asked for. None: it was not.
+    tried_at: datetime | None = None
+    #: How often it was asked for again all the same.
+    repeats: int = 0
+    #: Of a create: rather two tickets than none.
+    insist: bool = False
 
 
 class Followed(NamedTuple):
@@ -48,6 +55,15 @@ class Followed(NamedTuple):
     ref: str
     key: str
     created_at: datetime
+
+
+class SecondLook(NamedTuple):
+    """A ticket of which there may be a second one."""
+
+    id: int
+    order_key: str
+    level: Level
+    ref: str
 
 
 class Counts(NamedTuple):
@@ -59,10 +75,18 @@ class Counts(NamedTuple):
     delivered: int
 
 
-def add(db: sqlite3.Connection, order_key: str, action: OutboxAction, body: Mapping[str, Any], at: datetime) -> None:
+def add(
+    db: sqlite3.Connection,
+    order_key: str,
+    action: OutboxAction,
+    body: Mapping[str, Any],
+    at: datetime,
+    *,
+    insist: bool = False,
+) -> None:
     """Write down a delivery. Its `level` (`I`, `II`, `III`), if it has one, decides who goes first."""
     level = Level[body["level"]] if body.get("level") else Level.I
-    db.execute(_SQL["add"], (order_key, action, int(level), orjson.dumps(body), to_ms(at), to_ms(at)))
+    db.execute(_SQL["add"], (order_key, action, int(level), orjson.dumps(body), to_ms(at), to_ms(at), int(insist)))
 
 
 def due(db: sqlite3.Connection, now: datetime, limit: int) -> list[Delivery]:
@@ -76,8 +100,11 @@ def untried(db: sqlite3.Connection, limit: int) -> list[Delivery]:
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:
-    id_, key, action, level, body, attempts, created_at, ref = row
-    return Delivery(id_, key, OutboxAction(action), Level(level), bytes(body), attempts, from_ms(created_at), ref)
+    id_, key, action, level, body, attempts, created_at, tried_at, repeats, insist, ref = row
+    return Delivery(
+        id_, key, OutboxAction(action), Level(level), bytes(body), attempts, from_ms(created_at), ref,
+        None if tried_at is None else from_ms(tried_at), repeats, bool(insist),
+    )  # fmt: skip
 
 
 def followed(db: sqlite3.Connection, limit: int = 10_000) -> list[Followed]:
@@ -96,21 +123,85 @@ def next_at(db: sqlite3.Connection, now: datetime) -> datetime | None:
     return None if ms is None else from_ms(ms)
 
 
-def delivered(db: sqlite3.Connection, delivery_id: int, ref: str | None, at: datetime) -> None:
-    """Keep the receipt; the work order counts as sent from then on. `ref` is the ticket's reference of a create."""
-    db.execute(_SQL["delivered"], (to_ms(at), ref, delivery_id))
+def intend(db: sqlite3.Connection, delivery_id: int, at: datetime) -> None:
+    """It is about to be asked for: from here on it may have been taken."""
+    db.execute(_SQL["intend"], (to_ms(at), delivery_id))
+
+
+def settle(db: sqlite3.Connection, until: datetime) -> None:
+    """What may have been taken is looked for no sooner than `until`: services find late what they took."""
+    db.execute(_SQL["settle"], (to_ms(until),))
+
+
+def delivered(
+    db: sqlite3.Connection, delivery_id: int, ref: str | None, at: datetime, look_at: datetime | None = None
+) -> None:
+    """Keep the receipt; the work order counts as sent from then on.
+
+    Args:
+        db: the writer's.
+        delivery_id: which.
+        ref: of a create, the ticket's reference.
+        at: site time.
+        look_at: when a second ticket is to be looked for; None: there can be none.
+    """
+    db.execute(_SQL["delivered"], (to_ms(at), ref, _ms(look_at), delivery_id))
     db.execute(_SQL["order_moved"], (OrderStatus.SENT, to_ms(at), delivery_id))
 
 
-def postponed(db: sqlite3.Connection, delivery_id: int, error: str, next_at: datetime) -> None:
-    """Not now: due again at `next_at`."""
-    db.execute(_SQL["postponed"], (to_ms(next_at), error[:_LONGEST_ERROR], delivery_id))
+def postponed(
+    db: sqlite3.Connection,
+    delivery_id: int,
+    error: str,
+    next_at: datetime,
+    *,
+    tried_at: datetime | None = None,
+    repeats: int = 0,
+) -> None:
+    """Not now: due again at `next_at`. `tried_at` and `repeats` are what is to stand there, see `Delivery`."""
+    row = (to_ms(next_at), error[:_LONGEST_ERROR], _ms(tried_at), repeats, delivery_id)
+    db.execute(_SQL["postponed"], row)
 
 
-def parked(db: sqlite3.Connection, delivery_id: int, error: str, at: datetime) -> None:
-    """Never: a person must look at it. A parked create holds the order's other deliveries."""
-    db.execute(_SQL["parked"], (error[:_LONGEST_ERROR], delivery_id))
+def parked(
+    db: sqlite3.Connection, delivery_id: int, error: str, at: datetime, *, tried_at: datetime | None = None
+) -> None:
+    """Never: a person must look at it. A parked create holds the order's other deliveries.
+
+    What is still marked as perhaps taken (`tried_at`) is looked for when a person has it tried again.
+    """
+    db.execute(_SQL["parked"], (error[:_LONGEST_ERROR], _ms(tried_at), delivery_id))
     db.execute(_SQL["order_moved"], (OrderStatus.PARKED, to_ms(at), delivery_id))
+
+
+def found(db: sqlite3.Connection, order_key: str, ref: str, at: datetime) -> bool:
+    """A person has found the ticket of a create that was given up; False when none was."""
+    row = db.execute(_SQL["found"], (to_ms(at), ref, order_key)).fetchone()
+    if row is None:
+        return False
+    db.execute(_SQL["order_moved"], (OrderStatus.SENT, to_ms(at), row[0]))
+    return True
+
+
+def second_looks(db: sqlite3.Connection, now: datetime, limit: int) -> list[SecondLook]:
+    """Tickets of which a second one is to be looked for now."""
+    rows = db.execute(_SQL["second_looks"], (to_ms(now), limit)).fetchall()
+    return [SecondLook(id_, key, Level(level), ref) for id_, key, level, ref in rows]
+
+
+def next_look(db: sqlite3.Connection) -> datetime | None:
+    """When a second ticket is to be looked for next."""
+    (ms,) = db.execute(_SQL["next_look"]).fetchone()
+    return None if ms is None else from_ms(ms)
+
+
+def looked(db: sqlite3.Connection, delivery_id: int, ref: str, again_at: datetime | None = None) -> None:
+    """A second ticket was looked for; `ref` is the one that counts. `again_at`: it is looked for once more."""
+    db.execute(_SQL["looked"], (_ms(again_at), ref, delivery_id))
+
+
+def _ms(at: datetime | None) -> int | None:
+    return None if at is None else to_ms(at)
 
 
 def waiting(db: sqlite3.Connection) -> tuple[int, datetime | None]:

@@ -1,10 +1,10 @@
 -- name: add
 -- A delivery, due at once.
-INSERT INTO outbox (order_key, action, level, body, next_at, created_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO outbox (order_key, action, level, body, next_at, created_at, insist) VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: due
 -- The head of each order's line, the most urgent and oldest first. An order whose create is parked holds the rest.
-SELECT id, order_key, action, level, body, attempts, created_at,
+SELECT id, order_key, action, level, body, attempts, created_at, tried_at, repeats, insist,
        (SELECT made.ref FROM outbox AS made
         WHERE made.order_key = given.order_key AND made.action = 'create' AND made.state = 'delivered')
 FROM outbox AS given
@@ -16,12 +16,12 @@ WHERE state = 'pending' AND next_at <= ? AND NOT EXISTS (
 ORDER BY level, id LIMIT ?
 
 -- name: untried
--- Likewise, of those that were never tried.
-SELECT id, order_key, action, level, body, attempts, created_at,
+-- Likewise, of those that were never tried, not even when the program was ended in the middle of it.
+SELECT id, order_key, action, level, body, attempts, created_at, tried_at, repeats, insist,
        (SELECT made.ref FROM outbox AS made
         WHERE made.order_key = given.order_key AND made.action = 'create' AND made.state = 'delivered')
 FROM outbox AS given
-WHERE state = 'pending' AND attempts = 0 AND NOT EXISTS (
+WHERE state = 'pending' AND attempts = 0 AND tried_at IS NULL AND NOT EXISTS (
   SELECT 1 FROM outbox AS earlier
   WHERE earlier.order_key = given.order_key AND earlier.id < given.id
     AND (earlier.state = 'pending' OR (earlier.state = 'parked' AND earlier.action = 'create'))
@@ -43,15 +43,44 @@ WHERE state = 'pending' AND next_at > ? AND NOT EXISTS (
 
 -- name: delivered
 -- The service has it.
-UPDATE outbox SET state = 'delivered', attempts = attempts + 1, delivered_at = ?, ref = ?, last_error = '' WHERE id = ?
+UPDATE outbox
+SET state = 'delivered', attempts = attempts + 1, delivered_at = ?, ref = ?, look_at = ?, tried_at = NULL, last_error = ''
+WHERE id = ?
 
 -- name: postponed
 -- The service could not take it now.
-UPDATE outbox SET attempts = attempts + 1, next_at = ?, last_error = ? WHERE id = ? AND state = 'pending'
+UPDATE outbox SET attempts = attempts + 1, next_at = ?, last_error = ?, tried_at = ?, repeats = ?
+WHERE id = ? AND state = 'pending'
 
 -- name: parked
 -- The service will never take it.
-UPDATE outbox SET state = 'parked', attempts = attempts + 1, last_error = ? WHERE id = ? AND state = 'pending'
+UPDATE outbox SET state = 'parked', attempts = attempts + 1, last_error = ?, tried_at = ? WHERE id = ? AND state = 'pending'
+
+-- name: intend
+-- It is about to be asked for: from here on it may have been taken.
+UPDATE outbox SET repeats = repeats + (tried_at IS NOT NULL), tried_at = ? WHERE id = ? AND state = 'pending'
+
+-- name: settle
+-- What may have been taken is looked for no sooner than that.
+UPDATE outbox SET next_at = ?1 WHERE state = 'pending' AND tried_at IS NOT NULL AND next_at < ?1
+
+-- name: second_looks
+-- Tickets of which a second one is looked for now.
+SELECT id, order_key, level, ref FROM outbox WHERE look_at <= ? ORDER BY look_at LIMIT ?
+
+-- name: next_look
+-- When that is next.
+SELECT min(look_at) FROM outbox WHERE look_at IS NOT NULL
+
+-- name: looked
+-- That was done; `ref` is the ticket that counts.
+UPDATE outbox SET look_at = ?, ref = ? WHERE id = ?
+
+-- name: found
+-- A person has found the ticket of what was given up.
+UPDATE outbox
+SET state = 'delivered', delivered_at = ?, ref = ?, tried_at = NULL, last_error = ''
+WHERE order_key = ? AND action = 'create' AND state = 'parked' RETURNING id
 
 -- name: order_moved
 -- A work order follows its create, unless the service has told of a later status already.

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from daemon.model import Level, Text
 from daemon.workorders.course import Act
+from daemon.workorders.doubt import TOLD
 
 ROMAN = {Level.I: "Ⅰ", Level.II: "Ⅱ", Level.III: "Ⅲ"}
 #: What it is called to those at work, by occasion.
@@ -33,9 +34,14 @@ WORDS: Mapping[str, Text] = {
     "undecided": Text("传感器无法判定，请人工决定", "The sensor cannot tell: a person must decide"),
     "rejected": Text("判定为误报", "Found a false alarm"),
     "cancelled": Text("已取消", "Cancelled"),
-    "parked": Text("工单系统拒收，请人工派单", "Refused by the ticketing service: assign it by hand"),
+    "parked": Text("工单未送达工单系统，请人工派单", "Not taken by the ticketing service: assign it by hand"),
+    "repeated": Text("工单系统没有答复，已重发", "No answer from the ticketing service: sent again"),
+    "duplicate": Text("工单系统中有两张相同的工单", "Two tickets for the same order"),
+    "note_refused": Text("工单系统拒收后续说明，请人工告知", "The ticketing service refuses notes: tell them by hand"),
     "escalated": Text("升级上报", "Escalated"),
 }
+#: What the ticketing service said is all that helps there.
+_WITH_DETAIL = frozenset({"parked", *TOLD.values()})
 _TO_RESIDENTS: Mapping[str, Text] = {
     "created": Text("监测到异常，我们正在安排检查。", "Something unusual was noticed; we are arranging a check."),
     "accepted": Text("监测到异常，维修人员已接单。", "Something unusual was noticed; a technician has taken it on."),
@@ -71,8 +77,8 @@ def to_residents(order: Mapping[str, Any], occasion: str, promised: datetime | N
     return Text(zh, en)
 
 
-def to_staff(order: Mapping[str, Any], act: Act, level: Level, zone: str) -> tuple[Text, Text]:
-    """Title and text for those at work."""
+def to_staff(order: Mapping[str, Any], act: Act, level: Level, zone: str, detail: str = "") -> tuple[Text, Text]:
+    """Title and text for those at work; `detail` is what the ticketing service said, told where it is in the way."""
     at = ZoneInfo(zone)
     words = WORDS[act.occasion]
     promise = act.title or Text("", "")
@@ -87,6 +93,9 @@ def to_staff(order: Mapping[str, Any], act: Act, level: Level, zone: str) -> tup
     if act.occasion in {"created", "reopened", "parked"}:
         zh += [f"首步：{step['zh']}" for step in order["steps"][:1]]
         en += [f"First: {step['en']}" for step in order["steps"][:1]]
+    if detail and act.occasion in _WITH_DETAIL:
+        zh.append(f"工单系统：{detail}")
+        en.append(f"Ticketing service: {detail}")
     if act.due is not None:
         due = f"{act.due.astimezone(at):%m-%d %H:%M}"
         zh.append(f"时限 {due}{'（网关停机期间到期）' if act.late else ''}")

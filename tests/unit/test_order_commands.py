@@ -119,3 +119,18 @@ async def test_reconciling_is_left_to_the_next_start(desk: Desk) -> None:
     """It is asked for in the file."""
     assert await desk.ask("orders_reconcile") == {"reconcile": "at the next start"}
     assert fact(desk.spine.db, RECONCILE) != ""
+
+
+async def test_a_ticket_that_was_found_is_told(desk: Desk) -> None:
+    """Only of what was given up, with a reference; the order is sent then."""
+    with pytest.raises(ValueError, match="still being asked for"):
+        await desk.ask("order_found", order="1", ref="WX1", user="li")
+    desk.spine.db.execute("UPDATE outbox SET state = 'parked' WHERE action = 'create'")
+    with pytest.raises(ValueError, match="give the ticket's reference"):
+        await desk.ask("order_found", order="1", ref=" ", user="li")
+
+    answer = await desk.ask("order_found", order="1", ref="WX1", user="li")
+
+    assert answer["status"] == "sent"
+    with pytest.raises(ValueError, match="its ticket is WX1"):
+        await desk.ask("order_found", order="1", ref="WX2", user="li")

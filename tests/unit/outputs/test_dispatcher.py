@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from daemon.clock import SiteClock
 from daemon.model import Input, OrderStatus, OutboxAction, Retry, Taken, TicketUpdate, from_ms
 from daemon.outputs.dispatcher import Dispatcher, Effort
-from daemon.outputs.sink import Capability
 from daemon.outputs.ticketing.contract import TicketingConfig, TicketingSink
 from daemon.store import outbox
 from daemon.store.db import fact
@@ -325,17 +324,6 @@ async def test_an_address_that_is_no_ticketing_service_keeps_orders(bench: Bench
     async with TicketingSink(config, "hy") as sink:
         with pytest.raises(Retry, match=r"answered 404; check the url"):
             await sink.create("a", b"{}")
-
-
-async def test_only_services_with_keys_are_served(bench: Bench) -> None:
-    """Exactly one order per alarm cannot be promised otherwise, so it is refused at start."""
-
-    class Keyless(TicketingSink):
-        capability = Capability.NEITHER
-
-    sink = Keyless(TicketingConfig(url=bench.service.url), "hy")
-    with pytest.raises(ValueError, match="idempotency"):
-        Dispatcher(sink, bench.state.path, run_job=bench.state.run_job, emit=bench.emit, clock=SiteClock())
 
 
 async def test_a_ticket_is_found_by_its_key(bench: Bench) -> None:

@@ -1,0 +1,99 @@
+"""What persons did on tickets, asked for again and again and brought in as inputs.
+
+emit <── TicketUpdate <── changes since the cursor <── the ticketing service
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from daemon.clock import Clock
+from daemon.commitpoints import reached
+from daemon.model import Emit, Reject, Retry, TicketUpdate
+from daemon.outputs.sink import Change, Changes, TicketSink
+from daemon.store import outbox
+from daemon.store.db import fact, reader, set_fact
+from daemon.store.jobs import RunJob
+from daemon.supervisor import Backoff
+
+log = structlog.get_logger(__name__)
+
+
+def updates(changes: Iterable[Change], at: datetime) -> list[TicketUpdate]:
+    """Changes as inputs that are learnt at `at`."""
+    return [TicketUpdate(at, c.key, c.status, c.by, c.note, c.changed_at, c.stamp, c.team) for c in changes]
+
+
+class Rhythm(NamedTuple):
+    """How often is asked."""
+
+    #: Seconds between two questions that were answered.
+    interval: float
+    backoff: Backoff
+
+
+class Polling:
+    """Asks one ticketing service in a rhythm, and follows a page that goes on at once."""
+
+    def __init__(
+        self,
+        sink: TicketSink,
+        store: Path,
+        *,
+        run_job: RunJob,
+        emit: Emit,
+        clock: Clock,
+        name: str,
+        rhythm: Rhythm,
+    ) -> None:
+        self._sink = sink
+        self._store = store
+        self._run_job = run_job
+        self._emit = emit
+        self._clock = clock
+        self._name = name
+        self._rhythm = rhythm
+
+    async def run(self) -> None:
+        """Ask until cancelled. Raises only what ended the writer."""
+        with reader(self._store) as db:
+            cursor = fact(db, self._cursor_name)
+            trouble, attempt, wait = "", 0, 0.0
+            while True:
+                await self._clock.sleep(wait)
+                try:
+                    page = await self._sink.changes(cursor, outbox.followed(db))
+                except (Retry, Reject) as error:
+                    attempt += 1
+                    wait = max(self._rhythm.interval, self._rhythm.backoff.wait(attempt))
+                    if str(error) != trouble:
+                        trouble = str(error)
+                        log.warning("ticket_poll_lost", sink=self._name, error=trouble)
+                    continue
+                if trouble:
+                    log.info("ticket_poll_back", sink=self._name, url=self._sink.url)
+                trouble, attempt = "", 0
+                more = bool(page.changes) and page.cursor != cursor
+                cursor = await self._take(page, cursor)
+                wait = 0.0 if more else self._rhythm.interval
+
+    @property
+    def _cursor_name(self) -> str:
+        return f"changes_cursor:{self._name}"
+
+    async def _take(self, page: Changes, cursor: str) -> str:
+        """Changes become inputs first, then the cursor moves: a crash in between tells them twice, never not at all."""
+        if page.changes:
+            reached("before_changes")
+            await self._emit(updates(page.changes, self._clock.now()))
+            reached("after_changes")
+        if page.cursor != cursor:
+            reached("before_cursor")
+            await self._run_job(lambda db: set_fact(db, self._cursor_name, page.cursor))
+            reached("after_cursor")
+        return page.cursor
