@@ -66,6 +66,12 @@ class Robots:
         """What stands in `url` of a channel."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def connections(self) -> int:
+        """Connections that are open now."""
+        server = self._runner.server
+        return 0 if server is None else len(server.connections)
+
     def texts(self, service: str) -> list[str]:
         """What a service's group has read."""
         return [text for name, text, _ in self.taken if name == service]

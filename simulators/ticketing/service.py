@@ -14,7 +14,8 @@ from simulators.ticketing.api import build
 from simulators.ticketing.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
     from pathlib import Path
 
 
@@ -55,6 +56,7 @@ async def serving(
     token: str | None = None,
     timezone: str = "Asia/Shanghai",
     script: object = None,
+    now: Callable[[], datetime] | None = None,
 ) -> AsyncIterator[Ticketing]:
     """Serve on 127.0.0.1 while the context is open.
 
@@ -64,6 +66,7 @@ async def serving(
         token: what `Authorization: Bearer` must carry; None: nobody is asked.
         timezone: IANA zone in which the page shows moments.
         script: failures to play from the start (simulators/failures.py).
+        now: gives the time of what persons do to orders, in UTC; absent: the machine's.
 
     Raises:
         OSError: the port is taken.
@@ -71,7 +74,7 @@ async def serving(
     """
     failures = Script(REQUESTS)
     failures.replace(script or [])
-    with Store(path) as store, listen(port) as listener:
+    with Store(path, now=now) as store, listen(port) as listener:
         app = build(store, failures, token=token, timezone=timezone)
         async with serving_app(Failing(app, failures, request_name), listener):
             yield Ticketing(listener.getsockname()[1], store, failures)

@@ -12,7 +12,7 @@ from simulators.ticketing.photos import Photos
 from simulators.ticketing.states import ACTIONS, JUDGED, RESOLVE, RESPOND, earlier, written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 #: Changes handed out in one answer.
@@ -65,10 +65,12 @@ class Store:
 
     Args:
         path: the SQLite file, `:memory:` to forget.
+        now: gives the time, in UTC; absent: the machine's.
     """
 
-    def __init__(self, path: str | Path = ":memory:") -> None:
+    def __init__(self, path: str | Path = ":memory:", *, now: Callable[[], datetime] | None = None) -> None:
         self._db = connect(path)
+        self._now = now or (lambda: datetime.now(UTC))
         self.photos = Photos(path)
 
     def __enter__(self) -> Self:
@@ -99,10 +101,11 @@ class Store:
     def _insert(self, body: Record, kind: str, digest: str) -> int:
         level, created_at = body["level"], datetime.fromisoformat(body["created_at"])
         resolve_by = written((created_at + RESOLVE[level]).astimezone(UTC))
+        now = written(self._now())
         cursor = self._db.execute(
             "INSERT INTO orders (kind, key, digest, site, body, level, status, by, note, changed_at, team, rounds,"
             " respond_by, resolve_by) VALUES (?, ?, ?, ?, ?, ?, 'open', '', '', ?, '', 0, ?, ?)",
-            (kind, body["key"], digest, body["site"], dump(body), level, _now(), body["respond_by"], resolve_by),
+            (kind, body["key"], digest, body["site"], dump(body), level, now, body["respond_by"], resolve_by),
         )
         return cursor.lastrowid or 0
 
@@ -174,21 +177,21 @@ class Store:
                 self._db.execute(
                     "INSERT INTO changes (by, note, stamp, team, photos, order_no, status, changed_at)"
                     " SELECT ?1, ?2, ?3, ?4, ?5, no, status, ?7 FROM orders WHERE no = ?6",
-                    (*words, no, _now()),
+                    (*words, no, written(self._now())),
                 )
                 if said.team:
                     self._db.execute("UPDATE orders SET team = ? WHERE no = ?", (said.team, no))
             return self._record(no)
 
     def _move(self, no: int, status: str, by: str, note: str) -> None:
-        change = (status, by, note, _now(), no)
+        change = (status, by, note, written(self._now()), no)
         self._db.execute("UPDATE orders SET status = ?, by = ?, note = ?, changed_at = ? WHERE no = ?", change)
         self._db.execute(
             "INSERT INTO changes (status, by, note, changed_at, order_no, team, photos) VALUES (?, ?, ?, ?, ?, '', '')",
             change,
         )
         if status == "open":  # a second handling: its time runs anew
-            level, now = self._record(no)["level"], datetime.now(UTC)
+            level, now = self._record(no)["level"], self._now()
             self._db.execute(
                 "UPDATE orders SET rounds = rounds + 1, respond_by = ?, resolve_by = ? WHERE no = ?",
                 (written(now + RESPOND[level]), written(now + RESOLVE[level]), no),
@@ -196,7 +199,7 @@ class Store:
 
     def _set_level(self, no: int, level: str) -> None:
         """The level's times hold from now on, and never later than before."""
-        record, now = self._record(no), datetime.now(UTC)
+        record, now = self._record(no), self._now()
         deadlines = record["deadlines"]
         if level < record["level"]:
             respond = earlier(deadlines["respond"], now + RESPOND[level])
@@ -295,7 +298,3 @@ class Store:
             "deadlines": {"respond": row["respond_by"], "resolve": row["resolve_by"]},
             "notes": [{**json.loads(note["body"]), "key": note["key"]} for note in notes],
         }
-
-
-def _now() -> str:
-    return written(datetime.now(UTC))
