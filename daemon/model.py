@@ -4,6 +4,7 @@
     Tick         │                     ┌─ Transition ─> Disposition ─> WorkOrder
     Command      ├─ Input ─> engine ───┤
     TicketUpdate │                     └─ (nothing, most of the time)
+    Complaint    │
     Reload ──────┘
 
 Every moment (`at`, `*_at`) is an aware UTC datetime of whole milliseconds; every span is a timedelta.
@@ -16,6 +17,8 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
+
+from daemon.complaint import Complaint
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -252,7 +255,7 @@ class Reload(NamedTuple):
     rules_hash: str
 
 
-Input = Observation | Tick | Command | TicketUpdate | Reload
+Input = Observation | Tick | Command | TicketUpdate | Complaint | Reload
 
 
 class Taken(NamedTuple):

@@ -17,6 +17,7 @@ import structlog
 
 from daemon.commitpoints import reached
 from daemon.desks.alarms import AlarmDesk
+from daemon.desks.complaints import ComplaintDesk
 from daemon.desks.desk import Desk, Entry
 from daemon.desks.known_rules import KnownRules
 from daemon.desks.orders import OrderDesk
@@ -60,7 +61,7 @@ class Pipeline:
         orders = self._orders = OrderDesk(db, self.ledger, self.known)
         self._alarms = AlarmDesk(self.ledger, self.journal, (Folds(db), Mutes(db)), self.known, orders)
         #: Asked in this order.
-        self._desks: tuple[Desk, ...] = (self._alarms, orders)
+        self._desks: tuple[Desk, ...] = (self._alarms, orders, ComplaintDesk(db, self.ledger, self.known, orders))
         #: The input in work: what died, if processing dies.
         self.current: Input | None = None
         self._snapshot_at: datetime | None = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from daemon.desks.known_rules import KnownRules
 from daemon.model import Alarm, AlarmState, Disposition, Transition
@@ -97,15 +96,9 @@ class Bearing:
         cap = spec.cap if spec is not None else None
         if cap is None:
             return None
-        begin, end = self._day(moment)
+        begin, end = self._known.day(moment)
         had = self._folds.orders_of_day(transition.rule, transition.asset, begin, transition.level)
         return end if had >= cap else None
-
-    def _day(self, moment: datetime) -> tuple[datetime, datetime]:
-        """The day by the site's clocks; it has 23 or 25 hours when they are changed."""
-        zone = ZoneInfo(self._known.timezone)
-        midnight = moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        return midnight.astimezone(UTC), (midnight + timedelta(days=1)).astimezone(UTC)
 
     def _storm(self, alarm: Alarm | None, moment: datetime) -> bool:
         storm = self._ledger.open_alarm(instrument.STORM, self._known.site)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from daemon.complaint import Complaint
 from daemon.model import Asset, Text, Transition
 from daemon.rules.arrangements import Maintenance
 from daemon.rules.engine import Engine
@@ -12,6 +14,7 @@ from daemon.rules.explain import explain
 from daemon.rules.schema import Ruleset, RuleSpec
 from daemon.rules.subjects import Subject, subjects
 from daemon.workorders import evidence, instrument
+from daemon.workorders.complaints import locate
 
 
 class KnownRules:
@@ -69,6 +72,25 @@ class KnownRules:
         """The asset, device or source that an alarm is about; one of no known kind when it is gone."""
         about = self.subject(alarm_rule, subject)
         return about.asset if about is not None else Asset(subject, "unknown", Text(subject, subject))
+
+    def place(self, said: Complaint) -> str:
+        """The asset that a complaint is about; empty when nobody can tell."""
+        return locate(self.ruleset.catalogue, said) if self.ruleset is not None else ""
+
+    def subjects_of(self, asset: str) -> tuple[str, ...]:
+        """What alarms about an asset may be about: itself, and its devices."""
+        devices = self.ruleset.catalogue.devices if self.ruleset is not None else ()
+        return (asset, *(device.id for device in devices if device.asset == asset))
+
+    def about_instrument(self, alarm_rule: str) -> bool:
+        """Whether alarms of that rule are about a sensor, a rule or the gateway."""
+        return self.template(alarm_rule).type == "instrument"
+
+    def day(self, moment: datetime) -> tuple[datetime, datetime]:
+        """The day of a moment by the site's clocks; it has 23 or 25 hours when they are changed."""
+        zone = ZoneInfo(self.timezone)
+        midnight = moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        return midnight.astimezone(UTC), (midnight + timedelta(days=1)).astimezone(UTC)
 
     def maintained_until(self, alarm_rule: str, subject: str, at: datetime) -> datetime | None:
         """When planned maintenance ends, or is looked at again; None: there is none for that alarm then."""

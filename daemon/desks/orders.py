@@ -24,13 +24,13 @@ from daemon.model import (
     Transition,
     WorkOrder,
 )
-from daemon.store import outbox
+from daemon.store import complaints, outbox
 from daemon.store.courses import Courses, Event, Going
 from daemon.store.ledger import Ledger
 from daemon.workorders import doubt, evidence, instrument, root_cause
 from daemon.workorders.course import Act
 from daemon.workorders.lifecycle import LifeCycle, Moved
-from daemon.workorders.priority import rank
+from daemon.workorders.priority import Before, Priority, Weight, rank
 from daemon.workorders.sla import BARE, Sla
 
 #: What persons may ask of an order, by command.
@@ -77,21 +77,31 @@ class OrderDesk:
             blind=transition.data is DataState.UNKNOWN,
         )
         recurrence = self.sla.recurrence
-        orders = self._courses.before(transition.rule, transition.asset, at - recurrence.within)
-        before = root_cause.occurrences(orders, at, recurrence.apart)
+        since = transition.at - recurrence.within
+        orders = self._courses.before(transition.rule, transition.asset, since)
+        before = root_cause.occurrences(orders, transition.at, recurrence.apart)
         history = evidence.History(
             respond_by=next(promise.due or at for promise in moved[0].promises if promise.id == "respond"),
             previous=tuple(before),
-            priority=rank(transition.level, asset.households, len(before), recurrence.within),
+            priority=self._rank(transition, asset.households, len(before)),
         )
         order = evidence.draft(transition, template, known.explain(transition), origin, alarm, at, history)
         self._hand_out(order, moved, at)
         self.charting.opened(alarm, transition, order.key, order.title, at)
-        asked = self._courses.before(root_cause.rule_of(transition.rule), transition.asset, at - recurrence.within)
+        asked = self._courses.before(root_cause.rule_of(transition.rule), transition.asset, since)
         if len(before) + 1 == recurrence.root_cause_at and not asked and not instrument.is_own(alarm):
             course, acts = self._life.begin(Level.II, at)
             course, _ = self._life.cleared(course, at, at)  # no alarm is behind it: only persons judge it
             self._hand_out(root_cause.draft(order, course, recurrence.within), (course, acts), at, own=False)
+
+    def _rank(self, transition: Transition, households: int, before: int) -> Priority:
+        """Complaints count by the alarm's own moment, so that it does not matter which input reveals it."""
+        heard = self.sla.complaints
+        about = self._known.subject(transition.rule, transition.asset)
+        asset = about.owner if about is not None else transition.asset
+        said = complaints.count_on(self._db, asset, transition.at - heard.within)
+        repeats = Before(before, self.sla.recurrence.within)
+        return rank(transition.level, households, repeats, Before(said, heard.within), Weight(heard.each, heard.most))
 
     def _hand_out(self, order: WorkOrder, moved: Moved, at: datetime, *, own: bool = True) -> None:
         document = evidence.document(order)

@@ -82,6 +82,7 @@ CREATE UNIQUE INDEX one_open_alarm ON alarm (rule, asset) WHERE state != 'cleare
 CREATE INDEX alarm_by_rule ON alarm (rule, asset, active_at);
 CREATE INDEX alarm_by_decision ON alarm (decided_at);
 CREATE INDEX alarm_by_end ON alarm (cleared_at);
+CREATE INDEX alarm_by_asset ON alarm (asset, active_at);
 CREATE INDEX alarm_by_parent ON alarm (parent) WHERE parent IS NOT NULL;
 
 -- Children that have not been written on their parent's order yet.
@@ -142,6 +143,7 @@ CREATE INDEX order_next ON work_order (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX order_by_rule ON work_order (rule, asset, created_at);
 CREATE INDEX order_by_alarm ON work_order (alarm_no);
 CREATE INDEX order_in_hand ON work_order (created_at) WHERE status NOT IN ('verified', 'rejected', 'cancelled');
+CREATE INDEX order_by_asset ON work_order (asset, created_at);
 
 -- The timeline of each order.
 CREATE TABLE order_event (
@@ -155,6 +157,29 @@ CREATE TABLE order_event (
   late      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX event_by_order ON order_event (order_key, id);
+
+-- What residents complained of, each once: no name, no room; `text` is bounded, and stays here.
+CREATE TABLE complaint (
+  no         INTEGER PRIMARY KEY AUTOINCREMENT,
+  id         TEXT NOT NULL UNIQUE,     -- as its source names it
+  made_at    INTEGER NOT NULL,
+  taken_at   INTEGER NOT NULL,         -- site time at which the gateway learnt of it
+  asset      TEXT NOT NULL,            -- of the site; empty: nobody could tell
+  said_asset TEXT NOT NULL,
+  building   TEXT NOT NULL,
+  asset_kind TEXT NOT NULL,
+  category   TEXT NOT NULL,
+  urgency    TEXT NOT NULL,
+  channel    TEXT NOT NULL,
+  text       TEXT NOT NULL,
+  outcome    TEXT NOT NULL,            -- preempted | during | missed | left_out, see workorders/complaints.py
+  order_key  TEXT NOT NULL,            -- the order that had come before it; empty: none
+  lead       INTEGER,                  -- by how much, ms
+  noted_on   TEXT NOT NULL             -- the open order to which it belongs; empty: none
+) STRICT;
+CREATE INDEX complaint_by_asset ON complaint (asset, made_at);
+CREATE INDEX complaint_by_time ON complaint (made_at);
+CREATE INDEX complaint_by_order ON complaint (noted_on) WHERE noted_on != '';
 
 -- Append-only: what persons and reloads did.
 CREATE TABLE audit (

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from daemon.model import OrderStatus, from_ms, to_ms
+from daemon.model import EPOCH, OrderStatus, from_ms, to_ms
 from daemon.store.statements import load
 from daemon.workorders.course import Course
 
@@ -96,7 +96,10 @@ class Courses:
         return [_going(row) for row in self._db.execute(_SQL["due"], (to_ms(at),)).fetchall()]
 
     def before(self, rule: str, asset: str, since: datetime) -> list[tuple[str, datetime]]:
-        """Keys and beginnings of the orders of a rule on an asset since a moment, the newest first."""
+        """Keys and beginnings of the orders of a rule on an asset since a moment, the newest first.
+
+        They begin when the inputs had them decided, whoever revealed it, and however late.
+        """
         return [(key, from_ms(at)) for key, at in self._db.execute(_SQL["before"], (rule, asset, to_ms(since)))]
 
     def in_hand(self, rule: str, asset: str) -> list[Going]:
@@ -108,9 +111,9 @@ class Courses:
         row = (key, to_ms(event.at), event.occasion, event.promise, event.by, event.detail, int(event.late))
         self._db.execute(_SQL["add_event"], row)
 
-    def times(self, key: str, occasion: str) -> int:
-        """How often something happened to an order."""
-        return int(self._db.execute(_SQL["count_events"], (key, occasion)).fetchone()[0])
+    def times(self, key: str, occasion: str, since: datetime = EPOCH) -> int:
+        """How often something happened to an order, from a moment on."""
+        return int(self._db.execute(_SQL["count_events"], (key, occasion, to_ms(since))).fetchone()[0])
 
     def knows(self, key: str, occasion: str, detail: str) -> bool:
         """Whether something happened to an order with just these details."""

@@ -23,8 +23,10 @@ SELECT key, alarm_no, rule, asset, status, course, body FROM work_order WHERE ne
 SELECT min(next_at) FROM work_order WHERE next_at IS NOT NULL
 
 -- name: before
--- Orders of a rule on an asset since a moment, the newest first; root-cause orders have another rule.
-SELECT key, created_at FROM work_order WHERE rule = ? AND asset = ? AND created_at > ? ORDER BY created_at DESC, key
+-- Orders of a rule on an asset since a moment, the newest first, by when the inputs had it decided; root-cause orders
+-- have another rule.
+SELECT key, decided_at FROM work_order JOIN alarm ON no = alarm_no
+WHERE work_order.rule = ? AND work_order.asset = ? AND decided_at > ? ORDER BY decided_at DESC, key
 
 -- name: in_hand
 -- The orders of a rule on an asset that are not finished.
@@ -45,8 +47,8 @@ INSERT INTO order_event (order_key, at, occasion, promise, by, detail, late) VAL
 SELECT at, occasion, promise, by, detail, late FROM order_event WHERE order_key = ? ORDER BY id
 
 -- name: count_events
--- How often something happened to an order.
-SELECT count(*) FROM order_event WHERE order_key = ? AND occasion = ?
+-- How often something happened to an order, from a moment on.
+SELECT count(*) FROM order_event WHERE order_key = ? AND occasion = ? AND at >= ?
 
 -- name: same_event
 -- Whether just that happened to an order.

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from daemon import __version__
+from daemon.complaint import Complaint
 from daemon.model import (
     Command,
     Input,
@@ -71,6 +72,8 @@ def encode(item: Input) -> tuple[str, bytes]:
             changed_at = None if item.changed_at is None else to_ms(item.changed_at)
             more = [item.stamp, item.team] if item.team else [] if item.stamp is None else [item.stamp]
             return "u", orjson.dumps([item.key, item.status, item.by, item.note, changed_at, *more])
+        case Complaint():
+            return "p", orjson.dumps([item.id, to_ms(item.made_at), *item[3:]])
         case Reload():
             return "r", item.rules_hash.encode()
 
@@ -112,6 +115,9 @@ def decode(at_ms: int, kind: str, body: bytes) -> Input:
             key, status, by, note, changed_at, *more = orjson.loads(body)
             changed = None if changed_at is None else from_ms(changed_at)
             return TicketUpdate(at, key, OrderStatus(status), by, note, changed, *more)
+        case "p":
+            name, made_at, *said = orjson.loads(body)
+            return Complaint(at, name, from_ms(made_at), *said)
         case "r":
             return Reload(at, bytes(body).decode())
         case _:
@@ -146,6 +152,8 @@ def _said(item: Input) -> object:
             return [item.key, item.status, item.stamp]
         case Command():
             return [item.name, item.target]
+        case Complaint():
+            return ["complaint", item.id]
         case Reload():
             return item.rules_hash
 

@@ -1,4 +1,4 @@
-"""How long decisions are kept: alarms that are over, their changes and finished orders, the audit, ended mutes.
+"""How long decisions are kept: alarms that are over, their changes and finished orders; audit, mutes, complaints.
 
 What is open, or whose order is not finished, stays whatever its age.
 """
@@ -27,10 +27,12 @@ class Bounds(NamedTuple):
     alarms: int = 200_000
     #: Lines of the audit that are kept at most.
     audit: int = 1_000_000
+    #: Complaints that are kept at most.
+    complaints: int = 200_000
 
 
 def forget(db: sqlite3.Connection, bounds: Bounds) -> int:
-    """Delete a piece of what is out of bounds; the number of alarms, audit lines and mutes deleted.
+    """Delete a piece of what is out of bounds; the number of alarms, audit lines, complaints, mutes deleted.
 
     Called again and again until it is 0, each call stays short.
     """
@@ -44,4 +46,6 @@ def forget(db: sqlite3.Connection, bounds: Bounds) -> int:
                 db.execute(_SQL[part], (order_key,))
         db.execute(_SQL["drop_alarm"], (no,))
     audit = db.execute(_SQL["drop_audit"], (before, bounds.audit, _AT_ONCE)).rowcount
-    return len(found) + audit + db.execute(_SQL["drop_mutes"], (before, _AT_ONCE)).rowcount
+    complaints = db.execute(_SQL["drop_complaints"], (before, bounds.complaints, _AT_ONCE)).rowcount
+    mutes = db.execute(_SQL["drop_mutes"], (before, _AT_ONCE)).rowcount
+    return len(found) + audit + complaints + mutes

@@ -59,3 +59,8 @@ DELETE FROM audit WHERE id IN (
 -- name: drop_mutes
 -- Mutes that have ended before a moment.
 DELETE FROM mute WHERE id IN (SELECT id FROM mute WHERE ended_at < ?1 ORDER BY id LIMIT ?2)
+
+-- name: drop_complaints
+-- Complaints made before a moment, or too many.
+DELETE FROM complaint WHERE no IN (
+  SELECT no FROM complaint WHERE made_at < ?1 OR no <= (SELECT max(no) FROM complaint) - ?2 ORDER BY made_at LIMIT ?3)

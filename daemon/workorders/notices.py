@@ -39,6 +39,7 @@ WORDS: Mapping[str, Text] = {
     "duplicate": Text("工单系统中有两张相同的工单", "Two tickets for the same order"),
     "note_refused": Text("工单系统拒收后续说明，请人工告知", "The ticketing service refuses notes: tell them by hand"),
     "escalated": Text("升级上报", "Escalated"),
+    "complained": Text("住户投诉", "A resident complained"),
 }
 #: What the ticketing service said is all that helps there.
 _WITH_DETAIL = frozenset({"parked", *TOLD.values()})

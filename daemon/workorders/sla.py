@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from daemon.documents import Span, Strict, format_span, parse_span
 from daemon.model import Level, Text
@@ -26,7 +26,7 @@ MILESTONES = ("created", "sent", "accepted", "arrived", "done", "verified")
 #: Moments at which somebody may be told, beside the stamps.
 OCCASIONS = (
     *MILESTONES, "warned", "overdue", "raised", "data_lost", "data_back", "recovered", "relapsed", "reopened",
-    "undecided", "rejected", "cancelled", "parked",
+    "undecided", "rejected", "cancelled", "parked", "complained",
 )  # fmt: skip
 
 #: Who an order concerns, from the one who does the work to the one who answers for it.
@@ -40,6 +40,13 @@ def _within(given: object) -> object:
     if isinstance(given, str) and _WORKDAYS.fullmatch(given):
         return given
     return parse_span(given)
+
+
+def _some(span: timedelta) -> timedelta:
+    """A span of some length, and no longer than decisions are kept."""
+    if not timedelta() < span <= timedelta(days=400):
+        raise ValueError("write a span between 1s and 400d")
+    return span
 
 
 #: `15min`, or `5 workdays`.
@@ -162,6 +169,21 @@ class Recurrence(Strict):
     same_order: Span = timedelta(hours=2)
 
 
+class Complaints(Strict):
+    """What residents' complaints mean for orders on the same asset."""
+
+    #: Complaints of so long before an order count in its priority.
+    within: Annotated[Span, AfterValidator(_some)] = timedelta(days=30)
+    #: Each of them adds so much to the factor.
+    each: Annotated[float, Field(ge=0, le=1)] = 0.1
+    #: So many count at most.
+    most: Annotated[int, Field(ge=0, le=20)] = 5
+    #: An order whose alarm was over for longer than that had nothing to do with a complaint.
+    horizon: Annotated[Span, AfterValidator(_some)] = timedelta(hours=24)
+    #: Complaints that are noted on an open order in a day; the rest is counted.
+    notes: Annotated[int, Field(ge=0, le=100)] = 5
+
+
 class Calendar(Strict):
     """Which days are worked."""
 
@@ -183,6 +205,7 @@ class Sla(Strict):
     procedures: dict[Stamp, Procedure] = Field(default_factory=dict)
     verification: Verification = Verification()
     recurrence: Recurrence = Recurrence()
+    complaints: Complaints = Complaints()
     #: Who is told next when an order of Level I fails its verification.
     chain: Annotated[tuple[Role, ...], Field(min_length=1)] = ("supervisor", "project_manager", "headquarters")
 

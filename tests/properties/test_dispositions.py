@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daemon.complaint import Complaint
 from daemon.model import Command, Input, Level, Reload
 from daemon.pipeline import Pipeline
 from daemon.rules.arrangements import Arrangements, DependencySpec, MaintenanceSpec
@@ -80,6 +81,7 @@ SCENES = st.lists(
     min_size=1,
     max_size=30,
 )
+_SCORE = "json_extract(CAST(body AS TEXT), '$.priority.score')"
 _SAYS = {
     "bad": {"state": "bad"},
     "good": {"state": "good"},
@@ -109,7 +111,7 @@ def inputs(scenes: Sequence[Scene]) -> list[Input]:
 
 def command(now: float, scene: Scene, asset: str) -> Input:
     wishes: dict[str, Input] = {
-        "tick": tick(now),
+        "tick": tick(now) if scene.width > 1 else complaint(now, scene.span, asset),
         "reload": Reload(at(now), RULESETS[scene.asset % len(RULESETS)].hash),
         "shelve": shelve(now, asset, scene.span),
         "shelve_all": shelve(now, asset, scene.span, level=Level.I),
@@ -119,6 +121,10 @@ def command(now: float, scene: Scene, asset: str) -> Input:
         "end": end_maintenance(now, asset if scene.width == 1 else "*"),
     }
     return wishes[scene.what]
+
+
+def complaint(now: float, span: int, asset: str) -> Complaint:
+    return Complaint(at(now), f"C{span}", at(now - 40 * span), asset, urgency="urgent")
 
 
 def run(script: Sequence[Input], end: float = 0) -> Pipeline:
@@ -139,7 +145,8 @@ def told(spine: Pipeline) -> list[list[str]]:
     queries = (
         "SELECT * FROM alarm ORDER BY no",
         "SELECT alarm_no, at, before, after, level, cause FROM transition ORDER BY id",
-        "SELECT key, alarm_no, level FROM work_order ORDER BY key",
+        f"SELECT key, alarm_no, level, {_SCORE} FROM work_order ORDER BY key",  # noqa: S608  a constant
+        "SELECT id, made_at, taken_at, asset FROM complaint ORDER BY no",  # what came before: as below
         # deadlines of orders run from when the gateway came to know, so from who revealed it
         "SELECT order_key, action, level FROM outbox WHERE CAST(body AS TEXT) NOT LIKE '%Overdue%' ORDER BY id",
         "SELECT * FROM unwritten",
@@ -239,6 +246,26 @@ def test_mutes_change_orders_and_never_alarms(scenes: list[Scene]) -> None:
         return [rows(spine, query) for query in queries]
 
     assert alarms(run(script, last(script) + 100)) == alarms(run(loud, last(script) + 100))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(SCENES, st.lists(st.tuples(st.floats(0, 100_000), st.sampled_from(NAMES[:3])), min_size=1, max_size=8))
+def test_more_complaints_lower_no_priority_and_change_nothing_else(
+    scenes: list[Scene], more: list[tuple[float, str]]
+) -> None:
+    """Alarms, orders and their levels are the same, and no order comes after one that it came before."""
+    script = inputs(scenes)
+    said = [Complaint(at(s), f"more {n}", at(s - 1), asset) for n, (s, asset) in enumerate(more)]
+    merged = sorted([*enumerate(script), *((len(script), c) for c in said)], key=lambda pair: (pair[1].at, pair[0]))
+    end = max(last(script), 100_000) + 1
+
+    def orders(spine: Pipeline) -> dict[str, list[Any]]:
+        query = f"SELECT key, rule, asset, alarm_no, level, {_SCORE} FROM work_order"  # noqa: S608  a constant
+        return {key.replace(spine.ledger.id, "ID"): rest for key, *rest in rows(spine, query)}
+
+    with_more, without = orders(run([item for _, item in merged], end)), orders(run(script, end))
+    assert {key: rest[:-1] for key, rest in with_more.items()} == {key: rest[:-1] for key, rest in without.items()}
+    assert all(with_more[key][-1] >= rest[-1] for key, rest in without.items())
 
 
 def test_the_generated_histories_reach_every_disposition() -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daemon.complaint import Complaint
 from daemon.documents import build, read
 from daemon.model import Command, Input, OrderStatus, Reload, TicketUpdate
 from daemon.pipeline import Pipeline
@@ -125,7 +126,7 @@ def _input(now: float, scene: Scene) -> Input:
     others: dict[str, Input] = {
         "ticket": TicketUpdate(at(now), "", scene.status, "li", "", at(now - scene.ago)),
         "unknown": TicketUpdate(at(now), "nobody's", scene.status),
-        "tick": tick(now),
+        "tick": tick(now) if scene.alarm == 1 else Complaint(at(now), f"C{now}", at(now - abs(scene.ago)), asset),
         "shelve": shelve(now, asset, 3600),
         "unshelve": unshelve(now, asset),
         "maintain": maintain(now, asset, 3600),
@@ -158,6 +159,7 @@ def told(spine: Pipeline) -> list[list[str]]:
         "SELECT order_key, at, occasion, promise, by, detail FROM order_event ORDER BY id",
         "SELECT order_key, occasion, roles, level, at, CAST(body AS TEXT) FROM notice ORDER BY id",
         "SELECT order_key, action, level, state, CAST(body AS TEXT) FROM outbox ORDER BY id",
+        "SELECT * FROM complaint ORDER BY no",
     )
     return [[repr(row).replace(spine.ledger.id, "ID") for row in rows(spine, query)] for query in queries]
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon import pipeline as spine_module
+from daemon.complaint import Complaint
 from daemon.model import Command, Input, Observation, Quality, Reason, Reload
 from daemon.pipeline import Pipeline
 from daemon.rules.derived import DerivedSpec, declare_all
@@ -44,7 +45,21 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from([0, 0.001, 1, 9, 10, 10, 11, 30, 31, 61]),
         st.sampled_from(
-            ["hot", "cool", "open", "closed", "full", "low", "empty", "kept", "tick", "gone", "reload", "ack"]
+            [
+                "hot",
+                "cool",
+                "open",
+                "closed",
+                "full",
+                "low",
+                "empty",
+                "kept",
+                "tick",
+                "gone",
+                "reload",
+                "ack",
+                "complaint",
+            ]
         ),
         st.sampled_from([0, 0, 0, 5, 300]),
     ),
@@ -75,6 +90,10 @@ def inputs(steps: Sequence[tuple[float, str, int]], rules: Sequence[Ruleset]) ->
                 found.append(Reload(at(seconds), rules[n % len(rules)].hash))
             case "ack":
                 found.append(Command(at(seconds), "acknowledge", "1", "wang", "seen"))
+            case "complaint":  # the same ones again and again, some of them long past, some of nothing that is here
+                about, name = ("lift-1", "zone-1", "lift-9")[n % 3], f"C{n % 9}"
+                made_at = at(seconds - 86_400 * (n % 4) * behind / 30)
+                found.append(Complaint(at(seconds), name, made_at, about, category="safety"))
             case "kept":
                 found.append(
                     late(said(seconds, "lift-1", safety_chain="open", room_temp=50.0), behind)._replace(retained=True)
@@ -127,6 +146,8 @@ def decided(spine: Pipeline) -> list[list[str]]:
         "SELECT key, alarm_no, level, status, created_at, respond_by FROM work_order ORDER BY key",
         "SELECT order_key, action, level, CAST(body AS TEXT), created_at FROM outbox ORDER BY id",
         "SELECT order_key, occasion, seq, at, CAST(plan AS TEXT) FROM chart ORDER BY id",
+        "SELECT * FROM complaint ORDER BY no",
+        "SELECT order_key, at, occasion, detail FROM order_event ORDER BY id",
     )
     return [[repr(row).replace(spine.ledger.id, "ID") for row in spine.db.execute(query)] for query in queries]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.clock import SiteClock
+from daemon.complaint import Complaint
 from daemon.model import OrderStatus, TicketUpdate
 from daemon.pipeline import Pipeline
 from daemon.store.db import connect
@@ -52,6 +53,15 @@ def test_what_is_young_stays_unless_there_is_too_much(spine: Pipeline) -> None:
 
     assert left(spine) == ["L1", "L2", "L3"]
     assert rows(spine, "SELECT action FROM audit ORDER BY id") == [("reload",), ("shelve_ended",), ("ticket_verified",)]
+
+
+def test_complaints_are_forgotten_with_the_rest(spine: Pipeline) -> None:
+    """By the moment they were made, or the oldest when there are too many."""
+    process(spine, *(Complaint(at(200), f"C{n}", at(n), "L0") for n in range(4)))
+
+    assert forget(spine.db, Bounds(at(0), complaints=3)) == 1
+    forget(spine.db, Bounds(at(2)))
+    assert rows(spine, "SELECT id FROM complaint ORDER BY no") == [("C2",), ("C3",)]
 
 
 def test_numbers_are_never_used_again(spine: Pipeline, tmp_path: Path) -> None:
