@@ -14,12 +14,10 @@ from daemon.complaint import Complaint
 from daemon.desks.desk import Entry
 from daemon.desks.known_rules import KnownRules
 from daemon.desks.orders import OrderDesk
-from daemon.desks.telling import Telling
-from daemon.model import OutboxAction, Text, Transition
-from daemon.store import complaints, outbox
+from daemon.model import Text, Transition
+from daemon.store import complaints
 from daemon.store.courses import Courses, Going
 from daemon.store.ledger import Ledger
-from daemon.workorders import evidence
 from daemon.workorders.complaints import Answer, Episode, Outcome, bears, describe, judge
 from daemon.workorders.course import Act
 
@@ -37,7 +35,6 @@ class ComplaintDesk:
         self._known = known
         self._orders = orders
         self._courses = Courses(db)
-        self._telling = Telling(db, self._courses, known)
 
     def next_deadline(self) -> datetime | None:
         """Time alone does nothing to a complaint."""
@@ -107,17 +104,8 @@ class ComplaintDesk:
             return
         number = complaints.count_of_order(self._db, going.key)
         text = self._words(said, number, last=told + 1 == most)
-        act = Act(COMPLAINED, said.at)
         detail = f"#{number} {describe(said).zh}"
-        self._telling.tell(going.document, going.course, act, self._orders.sla, detail=detail)
-        body = {
-            "kind": "update",
-            "at": evidence.stamp(said.at),
-            "text": evidence.words(text),
-            "level": going.course.level.name,
-            "observed": [],
-        }
-        outbox.add(self._db, going.key, OutboxAction.UPDATE, body, said.at)
+        self._orders.note_said(going, Act(COMPLAINED, said.at), text, detail)
 
     def _words(self, said: Complaint, number: int, *, last: bool) -> Text:
         what = describe(said)

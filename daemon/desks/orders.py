@@ -124,6 +124,18 @@ class OrderDesk:
         body = evidence.children_note(lines, level, moment, self._known.timezone)
         outbox.add(self._db, key, OutboxAction.UPDATE, body, at)
 
+    def note_said(self, going: Going, act: Act, text: Text, detail: str) -> None:
+        """Write on the ticket and the timeline what was said about an order; `detail` stands on the timeline."""
+        self._telling.tell(going.document, going.course, act, self.sla, detail=detail)
+        body = {
+            "kind": "update",
+            "at": evidence.stamp(act.at),
+            "text": evidence.words(text),
+            "level": going.course.level.name,
+            "observed": [],
+        }
+        outbox.add(self._db, going.key, OutboxAction.UPDATE, body, act.at)
+
     def _raise(self, key: str, level: Level, at: datetime) -> Level:
         going = self._courses.find(key)
         if going is None:
