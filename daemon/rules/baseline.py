@@ -181,6 +181,7 @@ def compile_deviation(spec: Deviation, scope: Scope) -> Compiled:
     window = make_window(spec, scope, point) if spec.take is not None else None
     quantity = window.value if window is not None else None
     took = f"{spec.take}|{spec.over}|{spec.coverage}" if spec.take else ""
+    took += f"|{spec.during.model_dump_json(exclude_defaults=True)}" if spec.during else ""
     robust = of == "median"
     key = f"{scope.owner}|{point.decl.id}|baseline|{took}|{of}|{spec.baseline.model_dump_json()}"
     baseline = scope.keeper(point, key, lambda key: Baseline(key, spec.baseline, scope.zone, quantity, robust=robust))

@@ -37,7 +37,7 @@ def fingerprint(binding: Binding) -> tuple[Any, ...]:
                 parts.append((point, stands_on(point, binding.known) if point and point.formula else None))
             if isinstance(leaf, Stale) and leaf.point is None:
                 parts.append((binding.devices, tuple(binding.points.values())))
-            elif isinstance(leaf, TimeIs):
+            elif isinstance(leaf, TimeIs) or getattr(leaf, "during", None) is not None:
                 parts.append(binding.zone)
     return tuple(parts)
 

@@ -132,6 +132,7 @@ class Calendar:
     def __init__(self, spec: CalendarSpec, zone: str) -> None:
         self.key = f"{zone}|{spec.model_dump_json()}"
         self.words = f"{spec.words} ({zone})"
+        self.zone = zone
         self._zone = ZoneInfo(zone)
         given = spec.hours or ("00:00-24:00",)
         self._spans = [_span(match) for text in given if (match := HOURS.fullmatch(text))]
@@ -146,6 +147,11 @@ class Calendar:
         (start, end), *others = self._spans
         whole = end - start == _MIDNIGHT
         return None if others or whole else timedelta(minutes=(end - start) % _MIDNIGHT)
+
+    @property
+    def share(self) -> float:
+        """About how much of a day on which it counts is inside."""
+        return min(1.0, sum((end - start) % _MIDNIGHT or _MIDNIGHT for start, end in self._spans) / _MIDNIGHT)
 
     def holds(self, at: datetime) -> bool:
         """Whether `at` is inside."""

@@ -11,6 +11,7 @@ from daemon.rules.compiled import SLACK, Compiled, Scope, latest, met
 from daemon.rules.counting_limits import meant
 from daemon.rules.figures import number
 from daemon.rules.happenings import Happenings
+from daemon.rules.hours import Clock, schedule
 from daemon.rules.limits import resolve
 from daemon.rules.points import PointState
 from daemon.rules.questions import Compare, StateIs
@@ -30,11 +31,14 @@ def compile_count(spec: Count, scope: Scope) -> Compiled:
     span = spec.over // _MS
     fresh_ms = None if point.fresh_for is None else point.fresh_for // _MS
     what = spec.count if isinstance(spec.count, str) else spec.count.model_dump_json(exclude_none=True)
-    happenings = scope.keeper(
-        point,
-        f"count|{what}|{span}|{limits.coverage!r}",
-        lambda _: Happenings(point, _sight(spec, point), span, limits.coverage, fresh_ms),
-    )
+    hours = spec.during
+    within = "" if hours is None else f"|{scope.zone}|{hours.model_dump_json(exclude_defaults=True)}"
+
+    def make(_: str) -> Happenings:
+        clock = None if hours is None else Clock(schedule(hours, scope.zone))
+        return Happenings(point, _sight(spec, point), span, limits.coverage, fresh_ms, clock)
+
+    happenings = scope.keeper(point, f"count|{what}|{span}|{limits.coverage!r}{within}", make)
     comparator = the_one(spec, COMPARATORS)
 
     def test() -> bool | None:

@@ -26,7 +26,7 @@ from daemon.rules.timers import Deadlines
 from daemon.rules.watch import Watch
 
 P = ParamSpec("P")
-_VERSION = 4
+_VERSION = 5
 _MS = timedelta(milliseconds=1)
 _NOTHING: Sequence[Transition] = ()
 

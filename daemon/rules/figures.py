@@ -115,7 +115,9 @@ def coverage_of(written: Limit | None) -> float:
 
 
 def over(leaf: Any) -> str:  # noqa: ANN401  any model with a window
-    """How a window is said: `over 10min`, `over 20 readings`."""
+    """How a window is said: `over 10min`, `over 20 readings`, `over 7d (02:00-04:00)`."""
+    during = getattr(leaf, "during", None)
+    hours = f" ({during.words})" if during is not None else ""
     if leaf.over is not None:
-        return f"over {format_span(leaf.over)}"
-    return f"over {getattr(leaf, 'last', None) or 2} readings"
+        return f"over {format_span(leaf.over)}{hours}"
+    return f"over {getattr(leaf, 'last', None) or 2} readings{hours}"

@@ -16,6 +16,7 @@ from collections import deque
 from typing import Any
 
 from daemon.model import to_ms
+from daemon.rules.hours import Clock
 from daemon.rules.points import PointState
 from daemon.rules.sights import Sight
 
@@ -67,14 +68,24 @@ class Happenings:
     """How often it has happened within the span."""
 
     __slots__ = (
-        "_at", "_away", "_fresh_ms", "_held", "_missed", "_need", "_now", "_point", "_sight", "_since", "_span",
-        "_stock", "arm",
+        "_at", "_away", "_clock", "_fresh_ms", "_held", "_missed", "_need", "_now", "_point", "_sight", "_since",
+        "_span", "_stock", "arm",
     )  # fmt: skip
 
-    def __init__(self, point: PointState, sight: Sight, span: int, coverage: float, fresh_ms: int | None) -> None:
+    def __init__(
+        self,
+        point: PointState,
+        sight: Sight,
+        span: int,
+        coverage: float,
+        fresh_ms: int | None,
+        clock: Clock | None = None,
+    ) -> None:
         self.arm = _nothing
         self._point = point
         self._sight = sight
+        #: In which hours it counts.
+        self._clock = clock
         self._span = span
         self._held = point.fresh_for is None
         self._fresh_ms = fresh_ms
@@ -104,7 +115,7 @@ class Happenings:
         if missed:
             self._missed.add(at, received, missed)
         happened = self._sight.see(at, value, torn=missed > 0)
-        if happened:
+        if happened and (self._clock is None or self._clock.inside(at)):
             self._stock.add(at, received, happened)
         self._leave(at - self._span)
 

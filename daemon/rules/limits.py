@@ -86,6 +86,11 @@ def _compare(leaf: Compare, point: Point | None, others: Mapping[str, Point]) ->
     word = leaf.comparator
     unit = numeric(leaf.point, point, word)
     take, of = leaf.take, leaf.of
+    if leaf.during is not None and point is not None and point.kind is PointKind.COUNTER and take in ("rate", "delta"):
+        what = f"a {take} of a counter is made of its readings before and after, whatever the hours"
+        raise MisfitError(
+            f"{what}; derive its flow (`rise({leaf.point}, 1h) / 1 h`) and take the mean of that", "during"
+        )
     coverage = coverage_of(leaf.coverage)
     if leaf.other is not None:
         limits = _beside(leaf, point, others)

@@ -3,6 +3,7 @@
 - a condition that no plausible reading can meet, or that every one meets
 - a level without `for` that a single reading of a gauge can open
 - a hold that is longer than the calendar it must fit into
+- a window over certain hours that is no whole number of days: what of those hours it holds changes while they last
 - a rule that watches nothing
 """
 
@@ -26,6 +27,7 @@ from daemon.rules.summaries import LEVELS, percentile_of
 
 #: Slower points speak too seldom for a hold to be a matter of course.
 _FAST = timedelta(minutes=5)
+_DAY = timedelta(days=1)
 
 
 def review(loaded: Loaded, expected: Collection[str] = ()) -> list[str]:
@@ -66,6 +68,7 @@ def lints(rule: RuleSpec, points: Mapping[str, Point]) -> Iterator[Lint]:
     for condition, at in _conditions(rule):
         for leaf, place in leaves(condition, at):
             yield from _pointless(leaf, place, points)
+            yield from _hours(leaf, place)
     for n, rung in enumerate(rule.levels):
         at = ("levels", n)
         if not rung.hold and _nature(rung.when, points) is _Nature.NOISY:
@@ -86,6 +89,15 @@ def _conditions(rule: RuleSpec) -> Iterator[tuple[Condition, Location]]:
             yield rung.clear.when, ("levels", n, "clear", "when")
     if rule.unless is not None:
         yield rule.unless, ("unless",)
+
+
+def _hours(leaf: Leaf, place: Location) -> Iterator[Lint]:
+    over = getattr(leaf, "over", None)
+    if getattr(leaf, "during", None) is None or over is None or not over % _DAY:
+        return
+    whole = format_span(max(_DAY, over // _DAY * _DAY))
+    what = f"`over: {format_span(over)}` with `during` holds more or less of those hours by the time of day"
+    yield Lint((*place, "over"), f"{what}; write whole days, such as {whole}")
 
 
 # --- never and always --------------------------------------------------------------------------------------

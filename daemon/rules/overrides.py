@@ -25,6 +25,7 @@ _OF_A_CONDITION = (
     "below", "above", "at_most", "at_least", "outside", "inside", "equals", "not_equals",
     "over", "coverage", "falls", "rises", "within", "remember", "after", "last", "times", "of_last", "count", "least",
     "shorter", "longer", "baseline", "falls_to", "rises_to", "beyond", "history", "time",
+    "during",
 )  # fmt: skip
 #: Where conditions have others, or parts of their own, inside.
 _INSIDE = ("all", "any", "not", "stale", "count")
@@ -41,6 +42,7 @@ _OF_A_WINDOW = (
     "least",
     "baseline",
     "history",
+    "during",
 )
 
 #: Of these only what is given differs.

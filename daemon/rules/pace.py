@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from daemon.documents import Location, format_span
 from daemon.model import Point
+from daemon.rules.calendars import Calendar
 from daemon.rules.daily import FEWEST, Pieces
 from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.predicates import Leaf, Stale, asked, leaves
@@ -21,6 +22,7 @@ from daemon.rules.tallies import Count, Ratio
 
 #: How many intervals of its slowest point a span must have.
 _FEWEST = 2
+_DAY = timedelta(days=1)
 
 
 class TooShort(NamedTuple):
@@ -64,6 +66,9 @@ def _windows(rule: RuleSpec, points: Mapping[str, Point], leaf: Leaf, place: Loc
             span = getattr(leaf.count, word)
             if span is not None:
                 yield from _judged(rule, points, leaf, span, (*place, "count", word))
+    during, span = getattr(leaf, "during", None), getattr(leaf, "over", None)
+    if during is not None and span is not None and span >= _DAY:  # shorter ones are suspicious anyway
+        yield from _judged(rule, points, leaf, span * Calendar(during, "UTC").share, (*place, "during"))
     yield from _histories(points, leaf, place)
 
 
@@ -98,9 +103,10 @@ def _judged(
         if point is None or point.on_change or point.interval is None or span >= _FEWEST * point.interval:
             continue
         least, interval = format_span(_FEWEST * point.interval), format_span(point.interval)
+        what = f"write `{place[-1]}: {least}` or longer" if place[-1] != "during" else "lengthen the hours or `over`"
         says = (
             f"the rule {rule.id!r} looks at {point.id} over {format_span(span)}, but that point promises a reading "
-            f"only every {interval}; write `{place[-1]}: {least}` or longer, switch the rule off for this asset "
+            f"only every {interval}; {what}, switch the rule off for this asset "
             f"(overrides: {{{rule.id}: {{mode: off}}}}), fit a faster sensor, or correct its `interval`"
         )
         yield TooShort(place, point, says)

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import model_validator
 
 from daemon.documents import Span
+from daemon.rules.calendars import CalendarUse
 from daemon.rules.vocabulary import (
     COMPARATORS,
     Band,
@@ -40,6 +41,8 @@ class Compare(Question):
     last: Several | None = None
     #: How much of the span must be covered by fresh data; less, and the condition is unknown.
     coverage: Limit | None = None
+    #: Only readings that were taken in these hours, by the site's clocks.
+    during: CalendarUse | None = None
     #: So many of the last readings meet it; without `of_last` so many in a row.
     times: Several | None = None
     of_last: Several | None = None
@@ -60,6 +63,8 @@ class Compare(Question):
             raise ValueError("`times` looks at readings, `take` and `of` at a window; write them as two conditions")
         if isinstance(self.other, Other) and (self.of or self.times):
             raise ValueError("another point as the limit goes with the latest value or `take` only")
+        if self.during is not None and not (self.take and self.windowed):
+            raise ValueError("`during` goes with `take` and its span (`over`, or `last`); for a value write {time: …}")
         _repeated(self.times, self.of_last)
         return self
 

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Tag, model_validator
 
 from daemon.documents import Span
+from daemon.rules.calendars import CalendarUse
 from daemon.rules.vocabulary import Limit, Limited, Which, Yaml, the_one
 
 
@@ -59,6 +60,8 @@ class Count(Limited):
     over: Span
     #: How much of the span must have been seen before it can be said that it did not happen.
     coverage: Limit | None = None
+    #: Only what happened in these hours, by the site's clocks.
+    during: CalendarUse | None = None
 
 
 class Ratio(Limited):

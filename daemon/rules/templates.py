@@ -115,7 +115,9 @@ class Shared:
             return value
         found = {}
         for key, part in value.items():
-            asked = isinstance(part, str) and ((key == "calendar" and not at) or (key == "time" and bool(at)))
+            asked = isinstance(part, str) and (
+                (key == "calendar" and not at) or (key in ("time", "during") and bool(at))
+            )
             found[key] = self._by_name(whole, part, (*at, key)) if asked else self._dated(whole, part, (*at, key))
         return found
 

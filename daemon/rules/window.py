@@ -27,7 +27,7 @@ _BUCKETS = 720
 #: A bucket has one value among the ranks, so these need more of them.
 _RANK_BUCKETS = 2048
 #: More readings than this in a window are thinned out to buckets, so that a fast device cannot grow it.
-_MOST = 4096
+MOST = 4096
 #: Limits made by arithmetic (80 % of 0.3) are met by what prints the same.
 _SLACK = 1e-9
 
@@ -36,8 +36,8 @@ class Window:
     """Readings of the last `span_ms`, and one number made of them."""
 
     __slots__ = (
-        "_summary", "before", "covered", "entries", "fresh_ms", "frozen", "key", "need_ms", "offset", "resumed",
-        "span_ms", "statistic", "tally", "width",
+        "_kept_ms", "_summary", "before", "covered", "entries", "fresh_ms", "frozen", "key", "need_ms", "offset",
+        "resumed", "span_ms", "statistic", "tally", "width",
     )  # fmt: skip
 
     def __init__(
@@ -49,7 +49,9 @@ class Window:
         fresh_ms: int | None,
         *,
         tally: Tally | None = None,
+        kept: float = 1.0,
     ) -> None:
+        """`kept` is the share of the span whose readings count: what is not kept needs no buckets."""
         #: What makes it the same window over a reload or restart.
         self.key = key
         #: One of `summaries.STATISTICS` or a percentile.
@@ -65,8 +67,9 @@ class Window:
         #: Time of the last reading that fell out.
         self.before: int | None = None
         self.width = 0
-        if span_ms > _EXACT_MS:
-            self.width = span_ms // (_BUCKETS if percentile_of(statistic) is None else _RANK_BUCKETS)
+        self._kept_ms = int(span_ms * kept)
+        if self._kept_ms > _EXACT_MS:
+            self.width = self._kept_ms // (_BUCKETS if percentile_of(statistic) is None else _RANK_BUCKETS)
         #: It learns nothing meanwhile, and its clock stands still.
         self.frozen = False
         self.resumed = False
@@ -88,9 +91,13 @@ class Window:
             at -= skipped
         cover = self._leave(at)
         self._append((at, cover, self._summary.part(at, value)))
-        if len(entries) > _MOST:
-            self.width = max(2 * self.width, self.span_ms // (_MOST // 2), 1)
-            self._rebuild(list(entries))
+        if len(entries) > MOST:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Make buckets, or wider ones."""
+        self.width = max(2 * self.width, self._kept_ms // (MOST // 2), 1)
+        self._rebuild(list(self.entries))
 
     def _leave(self, at: int) -> int:
         """Drop what a reading at `at` finds too old; how much of the time since the entry before is covered."""

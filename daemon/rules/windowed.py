@@ -8,6 +8,7 @@ from datetime import timedelta
 from daemon.model import Observed, PointKind
 from daemon.rules.compiled import SLACK, Compiled, Scope, latest, met
 from daemon.rules.counters import Tally, tally_of
+from daemon.rules.hours import HourlyLatest, HourlyWindow, schedule
 from daemon.rules.limits import Limits, beside, resolve
 from daemon.rules.points import PointState
 from daemon.rules.predicates import asked
@@ -164,17 +165,26 @@ def _windowed(spec: Compare, scope: Scope, point: PointState, limits: Limits, *,
     def tally() -> Tally | None:
         return tally_of(point.decl) if statistic in _OF_CHANGES else None
 
+    hours = spec.during
+    times = None if hours is None else schedule(hours, scope.zone)
+    within = "" if hours is None else f"|{scope.zone}|{hours.model_dump_json(exclude_defaults=True)}"
     if spec.over is not None:
         span = spec.over // _MS
-        key = f"{owner}|{point.decl.id}|{statistic}|{span}|{limits.coverage!r}"
-        return scope.keeper(
-            point, key, lambda key: Window(key, statistic, span, limits.coverage, fresh_ms, tally=tally())
-        )
+
+        def make(key: str) -> Window:
+            if times is not None:
+                return HourlyWindow(key, statistic, span, limits.coverage, fresh_ms, times, tally=tally())
+            return Window(key, statistic, span, limits.coverage, fresh_ms, tally=tally())
+
+        return scope.keeper(point, f"{owner}|{point.decl.id}|{statistic}|{span}|{limits.coverage!r}{within}", make)
     most = spec.last or _TWO
-    key = f"{owner}|{point.decl.id}|{statistic}|last {spec.last}"
-    return scope.keeper(
-        point, key, lambda key: Latest(key, statistic, most, fresh_ms, tally=tally(), unbroken=spec.last is None)
-    )
+
+    def make_latest(key: str) -> Latest:
+        if times is not None:
+            return HourlyLatest(key, statistic, most, fresh_ms, times, tally=tally())
+        return Latest(key, statistic, most, fresh_ms, tally=tally(), unbroken=spec.last is None)
+
+    return scope.keeper(point, f"{owner}|{point.decl.id}|{statistic}|last {spec.last}{within}", make_latest)
 
 
 def _fresh_ms(point: PointState) -> int | None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 
 from daemon.rules.wording_pasts import DEVIATION, FORECAST, deviation_zh, forecast_zh
-from daemon.rules.words import COMPARED, STATISTIC, WORDS, statistic, within
+from daemon.rules.words import COMPARED, SPAN, STATISTIC, WORDS, statistic, within
 
 _TAKEN = "|".join((*STATISTIC, r"p[\d.]+"))
-_SPAN = r"\d+ readings|\S+"
 #: The grammar of `limits.resolve` and the conditions, read back.
 _SWING = re.compile(r"(falls|rises) by (.+?) within (\S+?)(?:, remembered for (\S+))?(?: \(now (.+)\))?")
 _PLAIN = re.compile(r"(hours|silent for) (.+)")
 _LIMIT = re.compile(
-    rf"(?:(?P<take>{_TAKEN}) over (?P<span>{_SPAN}) "
-    rf"|(?P<happening>changes|(?:into|readings of|runs of) .+?) over (?P<while>\S+) "
+    rf"(?:(?P<take>{_TAKEN}) over (?P<span>{SPAN}) "
+    rf"|(?P<happening>changes|(?:into|readings of|runs of) .+?) over (?P<while>{SPAN}) "
     rf"|per (?P<per>\S+) over (?P<per_span>\S+) )?"
     rf"(?P<word>{WORDS}) (?P<limit>.+?)"
     rf"(?: in (?P<times>\d+) of (?P<most>\d+) readings(?: \(now (?P<met>\d+)\))?)?"
-    rf"(?: of (?P<of>{_TAKEN}) over (?P<over>{_SPAN}) \((?P<past>.+)\))?"
+    rf"(?: of (?P<of>{_TAKEN}) over (?P<over>{SPAN}) \((?P<past>.+)\))?"
     rf"(?: \(of at least (?P<least>.+?)\))?(?: \((?P<counts>\S+ per \S+)\))?(?: \(now (?P<now>.+)\))?"
 )
 _HAPPENING = re.compile(
@@ -56,7 +55,7 @@ def _limit(match: re.Match[str]) -> str:
         return f"{within(match['span'])}{statistic(match['take'])}{words}"
     if match["happening"]:
         what = _happening(match["happening"])
-        return f"{match['while']} 内{what}{'' if what == _CHANGE else ' '}的次数{words}"
+        return f"{within(match['while'])}{what}{'' if what == _CHANGE else ' '}的次数{words}"
     if match["per"]:
         least = f"，后者不少于 {match['least']}" if match["least"] else ""
         counts = match["counts"] or ""

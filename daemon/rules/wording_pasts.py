@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from daemon.rules.words import COMPARED, WORDS, statistic, within
+from daemon.rules.words import COMPARED, SPAN, WORDS, statistic, within
 
 DEVIATION = re.compile(
-    rf"(?:(?P<take>\S+) over (?P<span>\d+ readings|\S+) )?(?P<word>{WORDS}) (?P<limit>.+)"
+    rf"(?:(?P<take>\S+) over (?P<span>{SPAN}) )?(?P<word>{WORDS}) (?P<limit>.+)"
     r" against its (?P<over>\S+) baseline(?P<hourly> by the hour)?(?: \((?P<past>.+)\))?"
 )
 FORECAST = re.compile(r"(falls|rises) to (.+?) (not )?within (\S+?)(?: \((.+)\))?")

@@ -28,8 +28,16 @@ STATISTIC = {
 WORDS = "|".join(sorted(COMPARED, key=len, reverse=True))
 
 
+#: A window, as it is said in English: `10min`, `20 readings`, `7d (02:00-04:00)`.
+SPAN = r"(?:\d+ readings|[^\s()]+)(?: \([^()]*\))?"
+
+
 def within(span: str) -> str:
-    """Of a window over a span, or over so many readings."""
+    """Of a window over a span, or over so many readings; in certain hours of it."""
+    span, _, hours = span.partition(" (")
+    if hours:
+        hours = hours.rstrip(")")
+        return f"{hours} 时段{within(span)}" if span.endswith(" readings") else f"{span} 内 {hours} 时段的"
     return f"最近 {span.removesuffix(' readings')} 次读数的" if span.endswith(" readings") else f"{span} 内"
 
 

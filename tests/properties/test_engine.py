@@ -111,6 +111,14 @@ _BASE = """
       - {level: III, when: {all: [{point: starts, take: delta, over: 20s, at_least: 5},
           {not: {point: p, below: {point: q, share: 50 %, plus: 10 kPa}}}]}}
 """, """
+    nights
+    levels:
+      - {level: I, when: {point: p, take: mean, over: 30s, during: 08:00-08:02, coverage: 40 %, below: 0.10 MPa},
+         clear: {when: {point: p, take: p90, last: 3, during: {hours: [08:00-08:01, 08:03-08:09]}, above: 0.1 MPa}}}
+      - {level: III, when: {any: [
+          {point: n, take: slope, over: 1d, during: 08:01-08:03, coverage: 50 %, above: 0 1/h},
+          {point: chain, count: {into: open}, over: 1min, during: 08:01-08:10, at_least: 2}]}, for: 4s}
+""", """
     hours
     calendar: {hours: [08:01-08:02, 08:03-08:10]}
     levels:

@@ -172,3 +172,22 @@ def test_what_would_wait_for_ever_is_a_fault(tmp_path: Path, when: str, says: st
         lines(tmp_path, body)
 
     assert [fault.split(": ", 1)[1].split("; ")[0] for fault in caught.value.faults] == [says]
+
+
+@pytest.mark.parametrize(
+    ("over", "says"),
+    [
+        ("1d", ""),
+        ("7d", ""),
+        ("36h", "`over: 36h` with `during` holds more or less"),
+        ("2h", "write whole days, such as 1d"),
+    ],
+)
+def test_hours_go_with_whole_days(tmp_path: Path, over: str, says: str) -> None:
+    """Any other span holds more or less of them by the time of day."""
+    when = f"{{point: p, take: min, over: {over}, during: 02:00-04:00, below: 0.1 MPa}}"
+
+    found = lines(tmp_path, f"    levels: [{{level: I, when: {when}}}]\n")
+
+    assert says in "".join(found)
+    assert bool(found) is bool(says)

@@ -38,6 +38,7 @@ def fault(bench: Bench, levels: str, overrides: Overrides | None = None) -> str:
         ("[{level: I, when: {point: p, falls: 0.08 MPa, within: 15min}}]", "within"),
         ("[{level: I, when: {point: p, take: slope, over: 39min, below: 0 MPa/h}}]", "over"),
         ("[{level: I, when: {point: p, count: {into: {above: 1 bar}}, over: 39min, above: 3}}]", "over"),
+        ("[{level: I, when: {point: p, take: min, over: 1d, during: 02:00-02:30, below: 0.1 MPa}}]", "during"),
         (
             "[{level: I, when: {point: p, count: {runs: {above: 1 bar}, shorter: 39min}, over: 1d, above: 3}}]",
             "shorter",
