@@ -322,10 +322,10 @@ def test_a_calendar_may_be_named_and_an_asset_may_have_hours_of_its_own(bench: B
     assert getattr(when, "during").words == "03:00-05:00"  # noqa: B009  one of many shapes
 
     text = bench.path.read_text(encoding="utf-8").replace("rules:", "calendars: {night: 02:00-04:00}\nrules:", 1)
-    bench.path.write_text(text.replace("during: 02:00-04:00", "during: nigth"), encoding="utf-8")
+    bench.path.write_text(text.replace("during: 02:00-04:00", "during: nght"), encoding="utf-8")
     from daemon.rules.schema import load  # noqa: PLC0415
 
-    with pytest.raises(ConfigError, match="no calendar is called 'nigth'; did you mean 'night'"):
+    with pytest.raises(ConfigError, match="no calendar is called 'nght'; did you mean 'night'"):
         load([bench.path], bench.catalogue)
 
 
@@ -336,7 +336,7 @@ def test_a_calendar_may_be_named_and_an_asset_may_have_hours_of_its_own(bench: B
         ("{point: p, below: 80 %, of: median, over: 1d, during: 02:00-04:00}", "`during` goes with `take`"),
         ("{point: p, take: rate, below: 1 bar/h, during: 02:00-04:00}", "`during` goes with `take`"),
         ("{point: p, take: min, over: 1d, during: 2-4, below: 1 bar}", "no calendar is called '2-4'"),
-        ("{point: p, take: min, over: 1d, durring: 02:00-04:00, below: 1 bar}", "did you mean 'during'"),
+        ("{point: p, take: min, over: 1d, during_: 02:00-04:00, below: 1 bar}", "did you mean 'during'"),
     ],
 )
 def test_what_cannot_be_asked_is_a_fault(bench: Bench, when: str, says: str) -> None:

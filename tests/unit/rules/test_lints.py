@@ -179,7 +179,7 @@ def test_what_would_wait_for_ever_is_a_fault(tmp_path: Path, when: str, says: st
     [
         ("1d", ""),
         ("7d", ""),
-        ("36h", "`over: 36h` with `during` holds more or less"),
+        ("36h", "`over: 1d12h` with `during` holds more or less"),
         ("2h", "write whole days, such as 1d"),
     ],
 )

@@ -54,7 +54,8 @@ def test_a_span_shorter_than_two_intervals_is_a_fault(slow: Bench, levels: str, 
     found = fault(slow, levels)
 
     assert f": {word}: the rule 'burst' looks at a1.p over " in found
-    assert f"promises a reading only every 20min; write `{word}: 40min` or longer" in found
+    remedy = f"write `{word}: 40min` or longer" if word != "during" else "lengthen the hours or `over`"
+    assert f"promises a reading only every 20min; {remedy}" in found
     place = found.split(":")
     line = slow.path.read_text(encoding="utf-8").splitlines()[int(place[1]) - 1]
     assert line[int(place[2]) - 1 :].startswith(f"{word}:")
