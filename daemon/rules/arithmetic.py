@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from daemon.model import Point, PointKind
-from daemon.rules.formula import Formula, Negative, Number, Pair, Ref, Rise, Several, Total
+from daemon.rules.formula_nodes import Formula, Mean, Negative, Number, Pair, Ref, Rise, Several, Square, Total
 from daemon.units import measure
 
 #: Digits of a result: what arithmetic adds beyond them is no measurement.
@@ -48,14 +48,14 @@ def _kind(formula: Formula, points: Mapping[str, Point]) -> _Kind:
         case Number():
             its = measure(formula.unit)
             return _Kind(its.dimensions, Fraction(its.zeros), formula.value * its.factor)
-        case Ref() | Rise():
+        case Ref() | Rise() | Mean():
             point = points[formula.point]
-            if point.kind in (PointKind.STATE, PointKind.CODE):
-                raise ValueError(f"{point.id} is a {point.kind}, which has no numbers")
-            if isinstance(formula, Rise) and (point.kind is not PointKind.COUNTER or not formula.span):
-                raise ValueError(f"rise asks by how much a counter went up over a span; {point.id} is a {point.kind}")
+            _see_to(formula, point)
             its = measure(point.unit)
             return _Kind(its.dimensions, Fraction(its.zeros))
+        case Square():
+            inner = _kind(formula.part, points)
+            return _joined("*", inner, inner)
         case Negative():
             inner = _kind(formula.part, points)
             return _Kind(inner.dimensions, -inner.zeros, None if inner.constant is None else -inner.constant)
@@ -68,6 +68,20 @@ def _kind(formula: Formula, points: Mapping[str, Point]) -> _Kind:
             return first
         case Total():
             raise ValueError("a sum over assets must be placed first")
+
+
+def _see_to(part: Ref | Rise | Mean, point: Point) -> None:
+    """Raise ValueError when the point is not of a kind that can be asked so."""
+    if point.kind in (PointKind.STATE, PointKind.CODE):
+        raise ValueError(f"{point.id} is a {point.kind}, which has no numbers")
+    if isinstance(part, Rise) and (point.kind is not PointKind.COUNTER or not part.span):
+        raise ValueError(f"rise asks by how much a counter went up over a span; {point.id} is a {point.kind}")
+    if not isinstance(part, Mean):
+        return
+    if point.kind is not PointKind.GAUGE or not part.span:
+        raise ValueError(f"mean asks for the mean of a gauge over a span; {point.id} is a {point.kind}")
+    if point.interval is not None and not point.on_change and part.span < 2 * point.interval:
+        raise ValueError(f"mean over a span that holds fewer than two readings of {point.id}; lengthen it")
 
 
 def _joined(sign: str, left: _Kind, right: _Kind) -> _Kind:
@@ -101,13 +115,13 @@ def _words(dimensions: Mapping[str, int]) -> str:
 Value = Callable[[], float | None]
 
 
-def compile_formula(formula: Formula, unit: str, value_of: Callable[[Ref | Rise], tuple[Value, str]]) -> Value:
+def compile_formula(formula: Formula, unit: str, value_of: Callable[[Ref | Rise | Mean], tuple[Value, str]]) -> Value:
     """Make a checked formula computable.
 
     Args:
         formula: placed and checked.
         unit: of the result.
-        value_of: gives, for a point or the rise of a counter, its value and the unit of that.
+        value_of: gives, for a point, the rise of a counter or the mean of a gauge, its value and the unit of that.
     """
     inner = _compile(formula, value_of)
     factor = float(measure(unit).factor)
@@ -119,16 +133,18 @@ def compile_formula(formula: Formula, unit: str, value_of: Callable[[Ref | Rise]
     return value
 
 
-def _compile(formula: Formula, value_of: Callable[[Ref | Rise], tuple[Value, str]]) -> Value:
+def _compile(formula: Formula, value_of: Callable[[Ref | Rise | Mean], tuple[Value, str]]) -> Value:
     match formula:
         case Number():
             constant = float(formula.value * measure(formula.unit).factor)
             return lambda: constant
-        case Ref() | Rise():
+        case Ref() | Rise() | Mean():
             get, unit = value_of(formula)
             return _scaled(get, float(measure(unit).factor))
         case Negative():
             return _scaled(_compile(formula.part, value_of), -1.0)
+        case Square():
+            return _squared(_compile(formula.part, value_of))
         case Pair():
             return _pair(formula.sign, _compile(formula.left, value_of), _compile(formula.right, value_of))
         case Several():
@@ -159,6 +175,14 @@ def _scaled(get: Value, factor: float) -> Value:
         return None if found is None else found * factor
 
     return scaled
+
+
+def _squared(get: Value) -> Value:
+    def squared() -> float | None:
+        found = get()
+        return None if found is None else found * found
+
+    return squared
 
 
 def _pair(sign: str, left: Value, right: Value) -> Value:

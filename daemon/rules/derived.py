@@ -20,11 +20,17 @@ from daemon.documents import Strict
 from daemon.model import Catalogue, Device, Point, PointKind, Quality, Reading, Reason, to_ms
 from daemon.rules import arithmetic, formula
 from daemon.rules.counters import Tally
+from daemon.rules.formula_nodes import Mean, Ref
+from daemon.rules.formula_nodes import Rise as RiseOf
 from daemon.rules.points import PointState
+from daemon.rules.window import Window
 from daemon.units import canonical
 
 #: A rise over a span remembers the counter so many times; its edge is exact to one of them.
 _BUCKETS = 720
+#: So much of a mean's span must be covered, as of the windows of rules.
+_COVERAGE = 0.8
+_MS = timedelta(milliseconds=1)
 #: Beyond this it is no measurement, as with readings.
 _HUGE = 1e15
 
@@ -174,16 +180,13 @@ class Derived:
         self.windows = [(one.decl.id, f"derived|{point.decl.id}") for one in self.inputs]
         self.windows += [needed for one in inner for needed in one.windows]
 
-        def value_of(part: formula.Ref | formula.Rise) -> tuple[arithmetic.Value, str]:
+        def value_of(part: Ref | RiseOf | Mean) -> tuple[arithmetic.Value, str]:
             state = inputs[part.point]
-            if isinstance(part, formula.Ref):
+            if isinstance(part, Ref):
                 return lambda: state.value, state.decl.unit
-            span = part.span // timedelta(milliseconds=1)
-            key = f"rise|{span}"
-            rise = state.windows.setdefault(key, Rise(span, state.decl))
-            assert isinstance(rise, Rise)  # noqa: S101  the key names its kind
+            kept, key = _kept(part, state)
             self.windows.append((state.decl.id, key))
-            return rise.value, state.decl.unit
+            return kept.value, state.decl.unit
 
         self._compute = arithmetic.compile_formula(formula.parse(point.decl.formula), point.decl.unit, value_of)
 
@@ -220,6 +223,20 @@ class Derived:
                 window.push(ms, point.value)
         reason = Reason.LATE if point.late else Reason.NONE if point.quality is Quality.GOOD else Reason.INPUT
         return Reading(point.decl.id, point.at, point.value, received_at, point.quality, reason)
+
+
+def _kept(part: RiseOf | Mean, state: PointState) -> tuple[Rise | Window, str]:
+    """What keeps the past of an input, made if nobody has yet; and its key."""
+    span = part.span // _MS
+    if isinstance(part, RiseOf):
+        rise = state.windows.setdefault(key := f"rise|{span}", Rise(span, state.decl))
+        assert isinstance(rise, Rise)  # noqa: S101  the key names its kind
+        return rise, key
+    key = f"mean|{span}"
+    fresh_ms = None if state.fresh_for is None else state.fresh_for // _MS
+    mean = state.windows.setdefault(key, Window(key, "mean", span, _COVERAGE, fresh_ms))
+    assert isinstance(mean, Window)  # noqa: S101  the same
+    return mean, key
 
 
 class Feed:

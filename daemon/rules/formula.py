@@ -2,7 +2,8 @@
 
     sum     = product {("+" | "-") product}
     product = factor {("*" | "/") factor}
-    factor  = number [unit] | "-" factor | "(" sum ")" | point | rise(point, span) | sum(kind, point)
+    factor  = number [unit] | "-" factor | "(" sum ")" | point | function
+    function = rise(point, span) | mean(point, span) | square(sum) | sum(kind, point)
     point   = name of the same asset | [asset.name]
 
 Here is its grammar; `arithmetic` checks and computes it. Nothing is ever `eval`ed.
@@ -12,11 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from daemon.documents import format_span, parse_span
+from daemon.rules.formula_nodes import Formula, Mean, Negative, Number, Pair, Ref, Rise, Several, Square, Total
 from daemon.units import measure
 
 _TOKEN = re.compile(
@@ -29,61 +31,8 @@ _MOST_DEPTH = 40
 _MOST_PARTS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A constant with its unit."""
-
-    value: Decimal
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """The latest value of a point."""
-
-    point: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rise:
-    """By how much a counter has gone up over the span before its latest reading."""
-
-    point: str
-    span: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """The sum of a point over all assets of a kind."""
-
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Several:
-    """The same, written out."""
-
-    parts: tuple[Ref, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Negative:
-    """The opposite."""
-
-    part: Formula
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two parts, joined by one of + - * /."""
-
-    sign: str
-    left: Formula
-    right: Formula
-
-
-Formula = Number | Ref | Rise | Total | Several | Negative | Pair
+#: What is offered when somebody asks for another.
+_FUNCTIONS = "rise(counter, span), mean(gauge, span), square(value) and sum(kind, point)"
 
 
 class _Parser:
@@ -167,11 +116,22 @@ class _Parser:
         name = token["name"]
         if not self.sign("("):
             return Ref(name)
-        if name not in ("rise", "sum"):
-            raise ValueError(f"there is no function {name!r}; there are rise(counter, span) and sum(kind, point)")
-        inside = self._rise() if name == "rise" else self._total()
+        inside = self._function(name)
         self.need(")")
         return inside
+
+    def _function(self, name: str) -> Formula:
+        match name:
+            case "rise":
+                return Rise(*self._over())
+            case "mean":
+                return Mean(*self._over())
+            case "square":
+                return Square(self.sum())
+            case "sum":
+                return self._total()
+            case _:
+                raise ValueError(f"there is no function {name!r}; there are {_FUNCTIONS}")
 
     def _point(self) -> str:
         token = self.token
@@ -180,14 +140,15 @@ class _Parser:
         self.token = self._next()
         return str(token["name"] or token["there"])
 
-    def _rise(self) -> Formula:
+    def _over(self) -> tuple[str, timedelta]:
+        """A point and a span."""
         point = self._point()
         self.need(",")
         span = ""
         while self.token is not None and self.token["number"]:  # 1h30m
             span += self.token[0].strip()
             self.token = self._next()
-        return Rise(point, parse_span(span))
+        return point, parse_span(span)
 
     def _total(self) -> Formula:
         if self.token is not None and self.token["there"]:
@@ -209,15 +170,18 @@ def parse(text: str) -> Formula:
     return _Parser(text).whole()
 
 
-def render(formula: Formula) -> str:  # noqa: PLR0911  one a node
+def render(formula: Formula) -> str:  # noqa: C901, PLR0911  one a node
     """The text that `parse` reads back as the same formula, its points named in full."""
     match formula:  # a node a case
         case Number():
             return f"{formula.value} {formula.unit}".strip()
         case Ref():
             return f"[{formula.point}]"
-        case Rise():
-            return f"rise([{formula.point}], {format_span(formula.span)})"
+        case Rise() | Mean():
+            word = "rise" if isinstance(formula, Rise) else "mean"
+            return f"{word}([{formula.point}], {format_span(formula.span)})"
+        case Square():
+            return f"square({render(formula.part)})"
         case Total():
             return f"sum({formula.kind}, {formula.name})"
         case Negative():
@@ -237,11 +201,11 @@ def render(formula: Formula) -> str:  # noqa: PLR0911  one a node
 def references(formula: Formula) -> Iterator[str]:
     """The points it looks at, in order, each as often as it stands there."""
     match formula:
-        case Ref() | Rise():
+        case Ref() | Rise() | Mean():
             yield formula.point
         case Several():
             yield from (part.point for part in formula.parts)
-        case Negative():
+        case Negative() | Square():
             yield from references(formula.part)
         case Pair():
             yield from references(formula.left)
@@ -271,14 +235,12 @@ def place(formula: Formula, asset: str, points: Container[str], kinds: Mapping[s
 
     def placed(part: Formula) -> Formula:
         match part:
-            case Ref():
-                return Ref(named(part.point))
-            case Rise():
-                return Rise(named(part.point), part.span)
+            case Ref() | Rise() | Mean():
+                return replace(part, point=named(part.point))
             case Total() | Several():
                 return _written_out(part, points, kinds)
-            case Negative():
-                return Negative(placed(part.part))
+            case Negative() | Square():
+                return replace(part, part=placed(part.part))
             case Pair():
                 return Pair(part.sign, placed(part.left), placed(part.right))
             case Number():

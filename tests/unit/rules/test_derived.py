@@ -172,6 +172,19 @@ def test_a_ratio_of_two_counters_over_an_hour(bench: Bench) -> None:
     assert bench.each(range(63, 122), n=1002.0) == ["121 active>cleared I recovered"]
 
 
+def test_a_mean_of_a_gauge_over_a_span(bench: Bench) -> None:
+    """Half-open as the windows of rules, and unknown until four fifths of it are covered."""
+    derived(bench, apart=("", "square((mean(p, 10s) - 0.2 MPa) / 0.1 MPa)")).rules(ANOTHER)
+    told = []
+    for second in range(20):
+        bench.hear(100 + second, p=0.4 if second < 10 else 0.2)
+        told += [reading.value for reading in bench.engine.computed]
+
+    assert told[:2] == [4, 4]
+    assert len(told) == 20 - 8
+    assert told[-11:] == pytest.approx([4, *((n / 5) ** 2 for n in range(9, -1, -1))])
+
+
 def test_silence_is_asked_of_what_is_measured(worst: Bench) -> None:
     """A derived point is no instrument."""
     with pytest.raises(ConfigError, match="worst is computed; ask for the silence of the points it stands on"):
@@ -316,6 +329,10 @@ def test_its_values_are_told_with_their_quality(worst: Bench) -> None:
 BUSY = (
     LOW,
     """
+    a
+    levels: [{level: II, when: {point: apart, above: 1}, for: 20s, clear: {for: 20s}}]
+    """,
+    """
     m
     levels: [{level: II, when: {point: worst, take: median, over: 5s, below: 0.10 MPa}, clear: {for: 2s}}]
     """,
@@ -352,6 +369,7 @@ def busy(tmp_path: Path) -> Bench:
         alone=("", "pace / (pace - 20.5)"),
         worst=("MPa", "p - 0.0098 MPa/m * 10 m"),
         pace=("", "rise(n, 4s) / 10 + (t - 30 °C) / 1 K"),
+        apart=("", "square((mean(p, 4s) - 0.2 MPa) / 0.05 MPa) + square((mean(t, 1min) - 20 °C) / 10 K)"),
     )
 
 

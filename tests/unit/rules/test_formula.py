@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from daemon.model import Asset, Catalogue, Device, Point, PointKind, Site, Text
 from daemon.rules import arithmetic
 from daemon.rules.derived import DerivedSpec, declare
-from daemon.rules.formula import Formula, Negative, Number, Pair, Ref, Rise, Several, Total, parse, render
+from daemon.rules.formula import parse, render
+from daemon.rules.formula_nodes import Formula, Mean, Negative, Number, Pair, Ref, Rise, Several, Square, Total
 
 UNITS = {
     "p": "MPa", "q": "bar", "h": "m", "t": "°C", "u": "°C", "flow": "m³/h", "n": "", "share": "%",
@@ -47,7 +48,7 @@ def worked_out(text: str, unit: str, values: Mapping[str, float | None]) -> floa
     point = declare("d", "A", DerivedSpec(unit=unit, value=text), SITE)
     units = {p.id: p.unit for p in SITE.points}
 
-    def value_of(part: Ref | Rise) -> tuple[arithmetic.Value, str]:
+    def value_of(part: Ref | Rise | Mean) -> tuple[arithmetic.Value, str]:
         asset, _, name = part.point.rpartition(".")
         return lambda: values[name if asset == "A" else part.point], units[part.point]
 
@@ -79,6 +80,8 @@ def worked_out(text: str, unit: str, values: Mapping[str, float | None]) -> floa
         ("sum(room, flow)", "m³/h", {"flow": 3.0, "B-1.flow": 4.5}, 7.5),
         ("sum(room, flow) - flow", "m³/h", {"flow": 3.0, "B-1.flow": 4.5}, 4.5),
         ("rise(volume, 1h) / 1 h", "m³/h", {"volume": 6.0}, 6.0),
+        ("mean(p, 1min) - 0.1 MPa", "kPa", {"p": 0.3}, 200.0),
+        ("square((mean(t, 10s) - 20 °C) / 4 K) + square(n)", "", {"t": 26.0, "n": -2.0}, 6.25),
         ("rise(cycles, 1h30min) / rise(cycles, 1h)", "%", {"cycles": 6.0}, 100.0),
         ("n / (n - n)", "", {"n": 1.0}, None),
         ("p + q", "MPa", {"p": 1.0, "q": None}, None),
@@ -107,6 +110,13 @@ def test_a_formula_means_what_physics_says(
         ("1 / t", "°C", "can only be multiplied or divided by a constant"),
         ("mode + 1", "", "A.mode is a state, which has no numbers"),
         ("rise(p, 1h)", "MPa", "A.p is a gauge"),
+        ("mean(cycles, 1h)", "", "A.cycles is a counter"),
+        ("mean(p, 0s)", "MPa", "over a span"),
+        ("mean(p, 9s)", "MPa", "fewer than two readings of A.p"),
+        ("mean(mode, 1h)", "", "A.mode is a state"),
+        ("square(p)", "MPa", "the result is a pressure\\^2"),
+        ("square(t)", "", "a temperature in °C can only"),
+        ("square(p", "", r"'\)' is expected, not the end"),
         ("rise(cycles, 0s)", "", "over a span"),
         ("pp + 1 MPa", "MPa", "there is no point 'A.pp'"),
         ("[C.p]", "MPa", "there is no point 'C.p'"),
@@ -157,12 +167,15 @@ LEAVES: st.SearchStrategy[Formula] = st.one_of(
     NUMBERS,
     REFS,
     st.builds(Rise, st.just("A.volume"), st.integers(1, 10**6).map(lambda s: timedelta(seconds=s))),
+    st.builds(Mean, st.just("A.p"), st.integers(10, 10**6).map(lambda s: timedelta(seconds=s))),
     st.just(Total("room", "p")),
     st.lists(REFS, min_size=1, max_size=3).map(lambda refs: Several(tuple(refs))),
 )
 FORMULAS = st.recursive(
     LEAVES,
-    lambda inner: st.one_of(st.builds(Negative, inner), st.builds(Pair, st.sampled_from("+-*/"), inner, inner)),
+    lambda inner: st.one_of(
+        st.builds(Negative, inner), st.builds(Square, inner), st.builds(Pair, st.sampled_from("+-*/"), inner, inner)
+    ),
     max_leaves=12,
 )
 
