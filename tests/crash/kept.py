@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import signal
 import socket
 import sqlite3
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,8 +26,8 @@ from daemon.store.db import FILE, fact, reader
 from simulators.proxy import FaultProxy
 from simulators.robots import Robots
 from simulators.ticketing.store import Store
-from tests.crash.children import ROOT
 from tests.crash.house import CHANNELS, House
+from tests.crash.nursery import Child, spawn
 
 #: No condition takes longer on a busy machine.
 PATIENCE = 60.0
@@ -73,7 +71,7 @@ class Kept:
     repeats: Lines = field(default_factory=Counter)
     #: Deliveries with a receipt in ledgers that are no more.
     past: Lines = field(default_factory=Counter)
-    process: asyncio.subprocess.Process | None = None
+    process: Child | None = None
     _task: asyncio.Task[None] | None = None
     _leaving: bool = False
     #: By box, the number of the last message to it, and how far the journal was looked through for them.
@@ -111,19 +109,12 @@ class Kept:
                 else:
                     raise EndedError(f"{self.name} ended by itself with status {status}: {self._last_words()}")
 
-    async def _spawn(self, log: int) -> asyncio.subprocess.Process:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "CRASH_TRACE": str(self.trace)}
-        environment["CRASH_KILL_AT"] = "" if self.kills else self.plan.kill_at
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.crash.stepped", self.plan.fault, "run", "-c", str(self.folder)),
-            cwd=ROOT,
-            env=environment,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-        )
-        self._tell(process)
-        return process
+    async def _spawn(self, log: int) -> Child:
+        kill_at = "" if self.kills else self.plan.kill_at
+        environment = {"CRASH_TRACE": str(self.trace), "CRASH_KILL_AT": kill_at}
+        child = await spawn([self.plan.fault, "run", "-c", str(self.folder)], environment, log)
+        self._tell(child)
+        return child
 
     def _last_words(self) -> str:
         return (self.folder / "daemon.log").read_text("utf-8", "replace")[-4000:]
@@ -134,10 +125,8 @@ class Kept:
         if self.process is not None:
             self._tell(self.process)
 
-    def _tell(self, process: asyncio.subprocess.Process) -> None:
-        if process.returncode is None and process.stdin is not None:
-            with contextlib.suppress(ConnectionError):
-                process.stdin.write(f"{self.at}\n".encode())
+    def _tell(self, process: Child) -> None:
+        process.write(f"{self.at}\n".encode())
 
     async def stop(self) -> None:
         """An orderly end; a process that is killed on the way is started and ended once more."""
@@ -164,8 +153,8 @@ class Kept:
         """Whatever it is doing."""
         if self._task is not None:
             self._task.cancel()
-        if self.process is not None and self.process.returncode is None:
-            self.process.kill()
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
 
     async def replace(self) -> None:
         """Another gateway takes its place, with the same configuration and an empty disk."""

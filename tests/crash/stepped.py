@@ -1,4 +1,4 @@
-"""The daemon as the scenarios start it: `python -m tests.crash.stepped FAULT run -c DIRECTORY`.
+"""The daemon as the scenarios start it, through `tests.crash.nursery`: FAULT run -c DIRECTORY.
 
 It is `precomplaint` itself but for its two clocks, which `SiteClock` takes as arguments: both tell what the last line
 on stdin said, in whole seconds since 1970. So time stands still until the scenario goes on, and two hours pass in a
@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from typing_extensions import override
 
 from daemon import clock, commitpoints
 from daemon.model import EPOCH
+from tests.crash.nursery import serve
 
 #: Seconds that the writer waits for company when little arrives.
 _COMPANY = 0.01
@@ -112,7 +114,13 @@ class SteppedClock(clock.SiteClock):
 class Watch:
     """Writes down every moment that is passed, and ends the process at one of them."""
 
-    def __init__(self, trace: str, kill_at: str) -> None:
+    def __init__(self) -> None:
+        self._trace = -1
+        self._name = self._after = ""
+        self._left = 0
+
+    def begin(self, trace: str, kill_at: str) -> None:
+        """Write to `trace`; `kill_at` may be empty."""
         self._trace = os.open(trace, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         place, _, count = kill_at.partition(":")
         self._name, _, self._after = place.partition("@")
@@ -129,16 +137,26 @@ class Watch:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _run() -> None:
-    STEPS.begin()
-    # before anything takes the name into its own namespace
-    commitpoints.reached = Watch(os.environ["CRASH_TRACE"], os.environ.get("CRASH_KILL_AT", "")).reached
+WATCH = Watch()
+
+
+def _prepare() -> None:
+    """Read the whole program, with our clock and our watch in their places."""
+    commitpoints.reached = WATCH.reached  # before anything takes the name into its own namespace
     setattr(clock, "SiteClock", SteppedClock)  # noqa: B010  what stands there is a type
     writer: Any = import_module("daemon.writer")
     writer.Gathering = partial(writer.Gathering, quiet=_COMPANY)  # it waits that long for each commit
+    for name in ("daemon.cli", "tests.crash.faults", "uvloop"):
+        import_module(name)
+
+
+def _run() -> None:
+    STEPS.begin()
+    WATCH.begin(os.environ["CRASH_TRACE"], os.environ["CRASH_KILL_AT"])
     import_module("tests.crash.faults").FAULTS[sys.argv.pop(1)]()
     import_module("daemon.cli").main()
 
 
 if __name__ == "__main__":
-    _run()
+    _prepare()
+    serve(socket.socket(fileno=int(sys.argv[1])), _run)
