@@ -48,6 +48,10 @@ NAMES = (
     "after_notice",
     "before_notice_receipt",
     "after_notice_receipt",
+    "before_notice_postpone",
+    "after_notice_postpone",
+    "before_notice_park",
+    "after_notice_park",
 )
 
 _name, _, _count = os.environ.get("PRECOMPLAINT_KILL_AT", "").partition(":")

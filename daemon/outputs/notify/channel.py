@@ -24,6 +24,8 @@ class Channel(Protocol):
 
     #: For messages to a person; never holds a secret.
     address: str
+    #: What the peer takes in one message, title, line feed and text in UTF-8: more is cut off.
+    most_bytes: int
 
     async def send(self, message: Message) -> None:
         """Send one message, cut to what the peer takes.

@@ -126,7 +126,7 @@ class Courier:
                     await self._clock.sleep(max(0.05, (spent[0] + timedelta(minutes=1) - now).total_seconds()))
                 else:
                     spent.append(now)
-                    await self._send(name, route, _batch(waiting))
+                    await self._send(name, route, _batch(waiting, route))
 
     async def _send(self, name: str, route: Route, batch: Sequence[Pending]) -> None:
         ids = [pending.id for pending in batch]
@@ -165,7 +165,9 @@ class Courier:
         if tried == 1:
             log.warning("channel_lost", channel=name, error=str(retry), until=until.isoformat(timespec="seconds"))
         ids = [pending.id for pending in rest]
+        reached("before_notice_postpone")
         await self._run_job(partial(notices.postponed, ids=ids, error=str(retry), until=until))
+        reached("after_notice_postpone")
 
     async def _park(self, name: str, route: Route, ids: Sequence[int], error: str) -> None:
         for id_ in ids:
@@ -179,7 +181,9 @@ class Courier:
             error=error,
             advice="these people were not told: call them, then mend the channel",
         )
+        reached("before_notice_park")
         await self._run_job(partial(notices.parked, ids=ids, error=error))
+        reached("after_notice_park")
 
 
 async def _rest(wake: asyncio.Event, seconds: float) -> None:
@@ -188,11 +192,18 @@ async def _rest(wake: asyncio.Event, seconds: float) -> None:
             await wake.wait()
 
 
-def _batch(waiting: Sequence[Pending]) -> Sequence[Pending]:
-    """The next message: the first of the most urgent, or all of that urgency when there are many."""
+def _batch(waiting: Sequence[Pending], route: Route) -> Sequence[Pending]:
+    """The next message: the first of the most urgent, or as many of that urgency as one message holds."""
     urgent = waiting[0].level is Level.I
     alike = [pending for pending in waiting if (pending.level is Level.I) is urgent]
-    return alike[:_MOST_IN_DIGEST] if len(alike) > _DIGEST_OVER else alike[:1]
+    batch = alike[: _MOST_IN_DIGEST if len(alike) > _DIGEST_OVER else 1]
+    while len(batch) > 1 and _bytes(compose(batch, route)) > route.channel.most_bytes:
+        batch = batch[:-1]  # what would be cut off was never told
+    return batch
+
+
+def _bytes(message: Message) -> int:
+    return len(f"{message.title}\n{message.text}".encode())
 
 
 def compose(batch: Sequence[Pending], route: Route) -> Message:
@@ -204,7 +215,8 @@ def compose(batch: Sequence[Pending], route: Route) -> Message:
         return Message(*said[0], level)
     zh, en = f"{len(said)} 条通知", f"{len(said)} notices"
     title = {"zh": zh, "en": en}.get(route.language, f"{zh} {en}")
-    return Message(title, "\n".join(f"· {title or text}" for title, text in said), level)
+    lines = [text if only_residents else title for title, text in said]  # residents' titles are all the same
+    return Message(title, "\n".join(f"· {line}" for line in lines), level)
 
 
 def _words(pending: Pending, language: str, *, residents: bool) -> tuple[str, str]:

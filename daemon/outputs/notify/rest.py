@@ -25,6 +25,8 @@ class AppriseConfig(Strict):
 class Rest:
     """See `Channel`."""
 
+    most_bytes = 1_000_000
+
     def __init__(self, config: AppriseConfig) -> None:
         """Take the address in.
 

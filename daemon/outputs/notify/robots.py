@@ -74,6 +74,7 @@ class FeishuConfig(Strict):
 class _Robot:
     """One request and the reading of its answer."""
 
+    most_bytes: int
     _name: ClassVar[str]
     _taken_by: ClassVar[tuple[str, ...]]
     #: Codes that say "later", with how long later.
@@ -121,6 +122,7 @@ class _Robot:
 class WeCom(_Robot):
     """See `Channel`. Text of at most 2 048 bytes; 20 messages a minute."""
 
+    most_bytes = 2048
     _name = "wecom"
     _taken_by = ("errcode",)
     _later: ClassVar[Mapping[int, timedelta]] = {45009: _PAUSE, 45033: _PAUSE, -1: _PAUSE}
@@ -132,7 +134,7 @@ class WeCom(_Robot):
     async def send(self, message: Message) -> None:
         """See `Channel`."""
         mention = list(self._config.mention) if message.level is Level.I else []
-        text: dict[str, Any] = {"content": cut(f"{message.title}\n{message.text}", 2048)}
+        text: dict[str, Any] = {"content": cut(f"{message.title}\n{message.text}", self.most_bytes)}
         if mention:
             text["mentioned_mobile_list"] = mention
         key = quote(self._config.secret.get_secret_value(), safe="")
@@ -143,6 +145,7 @@ class WeCom(_Robot):
 class DingTalk(_Robot):
     """See `Channel`. At most 20 messages a minute, or it is shut out for ten."""
 
+    most_bytes = 17_000  # and room for a keyword
     _name = "dingtalk"
     _taken_by = ("errcode",)
     _later: ClassVar[Mapping[int, timedelta]] = {130101: _DINGTALK_PAUSE, 410100: _DINGTALK_PAUSE, -1: _PAUSE}
@@ -175,6 +178,7 @@ class DingTalk(_Robot):
 class Feishu(_Robot):
     """See `Channel`. Bodies of at most 20 kB."""
 
+    most_bytes = 17_000  # and room for a keyword
     _name = "feishu"
     _taken_by = ("code", "StatusCode")
     _later: ClassVar[Mapping[int, timedelta]] = {11232: _PAUSE, 9499: _PAUSE}

@@ -114,6 +114,32 @@ async def test_a_burst_is_one_digest_and_level_i_goes_first(state: StateFile) ->
         assert digest.startswith("30 条通知\n· 水泵 0\n· 水泵 1\n")
 
 
+async def test_a_digest_holds_what_its_peer_takes(state: StateFile) -> None:
+    """WeCom takes 2 048 bytes: what does not fit comes in a further message, and nothing is cut off."""
+    for n in range(30):
+        add(state, ["duty"], title=f"水泵房二次供水设备异常停机 {n:02} 号泵，出口压力低于下限，高区住户可能停水")
+
+    async with Robots() as robots:
+        async with courier(state, {"duty": wecom(robots, "duty")}):
+            await until(lambda: notices.counts(state.db).get("duty", {}).get("delivered") == 30)
+
+        lines = [line for text in robots.texts("wecom") for line in text.splitlines() if "水泵房" in line]
+        assert [line.partition(" 号泵")[0][-2:] for line in lines] == [f"{n:02}" for n in range(30)]
+        assert all(line.endswith("停水") for line in lines)
+
+
+async def test_a_digest_for_residents_says_what_happened(state: StateFile) -> None:
+    """Their notices all have the same title: what tells them apart is the text."""
+    for _ in range(4):
+        add(state, ["residents"])
+
+    async with Robots() as robots:
+        async with courier(state, {"lobby": wecom(robots, "residents")}):
+            await until(lambda: notices.counts(state.db).get("lobby", {}).get("delivered") == 4)
+
+        assert robots.texts("wecom") == ["4 条通知\n· 已接单\n· 已接单\n· 已接单\n· 已接单"]
+
+
 async def test_a_dead_channel_holds_up_no_other(state: StateFile, quiet: None) -> None:
     """One peer is away; the other's people are told, and the first's once it is back."""
     add(state, ["duty", "headquarters"])
