@@ -9,6 +9,7 @@ start, which anchors it to the later of what was persisted and the wall clock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -31,6 +32,10 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` of monotonic time pass."""
+        ...
+
+    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
+        """Until the event is set or `seconds` of monotonic time have passed; None: for as long as it takes."""
         ...
 
 
@@ -77,6 +82,12 @@ class SiteClock:
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` of monotonic time pass."""
         await asyncio.sleep(seconds)
+
+    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
+        """See `Clock`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
 
 def to_whole_ms(at: datetime) -> datetime:

@@ -165,9 +165,7 @@ class Dispatcher:
         patience = None
         if self._next_at is not None and len(self._claimed) < self._effort.at_once:
             patience = max(0.0, (self._next_at - self._clock.now()).total_seconds())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await self._wake.wait()
+        await self._clock.wait(self._wake, patience)
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:

@@ -110,6 +110,18 @@ class SteppedClock(clock.SiteClock):
     async def sleep(self, seconds: float) -> None:
         await STEPS.sleep(seconds)
 
+    @override
+    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
+        if seconds is None:
+            await event.wait()
+            return
+        waiting = {asyncio.ensure_future(event.wait()), asyncio.ensure_future(STEPS.sleep(seconds))}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+
 
 class Watch:
     """Writes down every moment that is passed, and ends the process at one of them."""

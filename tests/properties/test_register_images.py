@@ -45,6 +45,9 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         raise AssertionError(seconds)
 
+    async def wait(self, event: object, seconds: float | None) -> None:
+        raise AssertionError(seconds)
+
 
 class Case(NamedTuple):
     profile: Profile

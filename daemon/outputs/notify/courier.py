@@ -10,7 +10,6 @@ the internet loses nothing. Then it is parked, counted and logged.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +40,6 @@ _MOST_ATTEMPTS = 300
 #: More than that many waiting of one urgency become one message.
 _DIGEST_OVER = 3
 _MOST_IN_DIGEST = 40
-_IDLE = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ class Courier:
                 waiting = notices.due(db, name, now, 200)
                 if not waiting:
                     due = notices.next_at(db, name)
-                    await _rest(wake, _IDLE if due is None else (due - now).total_seconds())
+                    await self._clock.wait(wake, None if due is None else max(0.0, (due - now).total_seconds()))
                 elif len(spent) >= route.per_minute:
                     await self._clock.sleep(max(0.05, (spent[0] + timedelta(minutes=1) - now).total_seconds()))
                 else:
@@ -184,12 +182,6 @@ class Courier:
         reached("before_notice_park")
         await self._run_job(partial(notices.parked, ids=ids, error=error))
         reached("after_notice_park")
-
-
-async def _rest(wake: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(max(0.0, min(seconds, _IDLE))):
-            await wake.wait()
 
 
 def _batch(waiting: Sequence[Pending], route: Route) -> Sequence[Pending]:
