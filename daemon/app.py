@@ -35,7 +35,9 @@ from daemon.outputs.line import LineProtocol
 from daemon.outputs.notify.channels import routes
 from daemon.outputs.notify.courier import Courier
 from daemon.outputs.reconcile import reconcile
+from daemon.outputs.sink import ToldSink
 from daemon.outputs.ticketing.contract import TicketingSink
+from daemon.outputs.ticketing.webhook import Webhook
 from daemon.pipeline import Pipeline
 from daemon.rules_in_force import RulesInForce
 from daemon.sensors.modbus import ModbusBus
@@ -193,6 +195,7 @@ class App:
                     group.create_task(
                         reconcile(ticketing, self._file, run_job=self.writer.run, clock=self.clock), name="reconcile"
                     ),
+                    *self._listen(group, ticketing),
                     group.create_task(self.courier.run(), name="courier"),
                     group.create_task(self._tick(), name="ticker"),
                     group.create_task(self.disk.run(), name="disk"),
@@ -207,6 +210,13 @@ class App:
                 await self._flush(forwarding)
                 for task in others:
                     task.cancel()
+
+    def _listen(self, group: asyncio.TaskGroup, sink: ToldSink) -> Iterator[asyncio.Task[None]]:
+        """Where the ticketing service tells changes by itself, if it was given a place."""
+        config = self.configuration.gateway.ticketing.webhook
+        if config is not None:
+            webhook = Webhook(config, sink, self._file, emit=self.writer.emit, clock=self.clock)
+            yield group.create_task(webhook.run(), name="webhook")
 
     async def _flush(self, forwarding: asyncio.Task[None]) -> None:
         """Sources are silent: commit what they left, and give the peers a while to take what is there."""

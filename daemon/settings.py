@@ -10,7 +10,7 @@ sla/ ──────────> the response mechanism
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -173,8 +173,19 @@ def load(path: Path, *, secrets: bool = True) -> Configuration:
         faults += _unknown_procedures(loaded.ruleset, sla)
     if gateway is None or loaded is None or sla is None or faults:
         raise ConfigError(faults)
-    lints = review(loaded, {str(file) for file in rules if file.is_relative_to(shipped())})
+    lints = [*review(loaded, {str(file) for file in rules if file.is_relative_to(shipped())}), *_exposed(path, gateway)]
     return Configuration(directory, gateway, catalogue, bindings, loaded.ruleset, sla, tuple(lints))
+
+
+def _exposed(path: Path, gateway: Gateway) -> Iterator[str]:
+    """What others than this machine can reach."""
+    webhook = gateway.ticketing.webhook
+    if webhook is not None and webhook.beyond_this_machine:
+        place = read(path).place(("ticketing", "webhook", "listen"))
+        yield (
+            f"{place}: the webhook listens on {webhook.listen}, beyond this machine, and speaks no TLS; "
+            "listen on 127.0.0.1 behind a proxy that does, or see to it that nobody else is on that network"
+        )
 
 
 def _overrides(document: Document, assets: Assets) -> tuple[Overrides, Mapping[tuple[str, str], str]]:

@@ -54,11 +54,14 @@ def _add_ticketing(commands: Commands) -> None:
     parser.add_argument("--file", default=":memory:", help="SQLite file of the orders; default: forgotten at the end")
     parser.add_argument("--token", help="bearer token to ask for; default: nobody is asked")
     parser.add_argument("--timezone", default="Asia/Shanghai", help="IANA zone of the moments on the page")
+    parser.add_argument("--notify", default="", help="URL of a gateway's webhook to tell changes to at once")
+    parser.add_argument("--secret", default="", help="what those requests are signed with")
     parser.add_argument("--script", type=Path, help="YAML file of failures to play (simulators/failures.py)")
 
 
 async def _ticketing(chosen: argparse.Namespace) -> None:
     from simulators import ticketing  # noqa: PLC0415  FastAPI is slow to import and the others do without
+    from simulators.hook import Hook  # noqa: PLC0415  only what is asked for
 
     async with (
         told_to_stop() as over,
@@ -68,6 +71,7 @@ async def _ticketing(chosen: argparse.Namespace) -> None:
             token=chosen.token,
             timezone=chosen.timezone,
             script=_script(chosen.script),
+            hook=Hook(chosen.notify, chosen.secret) if chosen.notify else None,
         ) as service,
     ):
         announce(port=service.port, url=service.url)

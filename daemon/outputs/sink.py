@@ -228,3 +228,15 @@ class TicketSink(Protocol):
             Reject: the service does not understand the question.
         """
         ...
+
+
+class ToldSink(Protocol):
+    """A ticketing service that may tell of changes by itself."""
+
+    def told(self, body: bytes, followed: Sequence[Followed]) -> tuple[Change, ...]:
+        """The changes in the body of its request; what is about no ticket of ours may be among them or not.
+
+        Raises:
+            ValueError: it cannot be read; the words say what is wrong.
+        """
+        ...

@@ -107,6 +107,11 @@ def _delivery(row: Sequence[Any]) -> Delivery:
     )  # fmt: skip
 
 
+def knows(db: sqlite3.Connection, order_key: str) -> bool:
+    """Whether there is an order of that key."""
+    return db.execute(_SQL["knows"], (order_key,)).fetchone() is not None
+
+
 def followed(db: sqlite3.Connection, limit: int = 10_000) -> list[Followed]:
     """Tickets whose orders are in hand, the oldest first."""
     return [Followed(ref, key, from_ms(at)) for ref, key, at in db.execute(_SQL["followed"], (limit,))]

@@ -105,3 +105,7 @@ FROM work_order AS given JOIN outbox AS made ON made.order_key = given.key
 WHERE made.action = 'create' AND made.state = 'delivered' AND made.ref IS NOT NULL
   AND given.status NOT IN ('verified', 'rejected', 'cancelled')
 ORDER BY given.created_at, given.key LIMIT ?
+
+-- name: knows
+-- Whether there is such an order.
+SELECT 1 FROM work_order WHERE key = ?

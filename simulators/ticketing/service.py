@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from simulators.failing import Failing
 from simulators.failures import Script
+from simulators.hook import Hook, telling
 from simulators.http_server import serving_app
 from simulators.sockets import listen
 from simulators.ticketing.api import build
@@ -57,6 +58,7 @@ async def serving(
     timezone: str = "Asia/Shanghai",
     script: object = None,
     now: Callable[[], datetime] | None = None,
+    hook: Hook | None = None,
 ) -> AsyncIterator[Ticketing]:
     """Serve on 127.0.0.1 while the context is open.
 
@@ -67,6 +69,7 @@ async def serving(
         timezone: IANA zone in which the page shows moments.
         script: failures to play from the start (simulators/failures.py).
         now: gives the time of what persons do to orders, in UTC; absent: the machine's.
+        hook: where changes are told at once; None: nowhere.
 
     Raises:
         OSError: the port is taken.
@@ -76,5 +79,8 @@ async def serving(
     failures.replace(script or [])
     with Store(path, now=now) as store, listen(port) as listener:
         app = build(store, failures, token=token, timezone=timezone)
-        async with serving_app(Failing(app, failures, request_name), listener):
+        async with (
+            serving_app(Failing(app, failures, request_name), listener),
+            telling(hook, lambda since: store.changes(since, None)),
+        ):
             yield Ticketing(listener.getsockname()[1], store, failures)

@@ -20,7 +20,8 @@ from tests.crash.children import ROOT
 
 POINTS = ("before_create", "after_create", "before_receipt", "after_receipt")
 #: One kill at each, and a row of kills in the same place.
-KILLS: Sequence[Sequence[str]] = [*([point] for point in POINTS), ["before_create"] * 3, ["after_create", "before_receipt"]]  # fmt: skip
+ROWS = (["before_create"] * 3, ["after_create", "before_receipt"])
+KILLS: Sequence[Sequence[str]] = [*([point] for point in POINTS), *ROWS]
 
 
 async def serve(directory: Path, *arguments: str, kill_at: str = "") -> int:

@@ -326,3 +326,17 @@ def test_a_gateway_that_is_no_yaml_hides_nothing_in_the_others(site: Path) -> No
     (site / "gateway.yaml").unlink()
     (fault,) = faults(site)
     assert fault == "gateway.yaml: cannot be read: No such file or directory; check the path and its rights"
+
+
+@pytest.mark.parametrize(("listen", "lints"), [("127.0.0.1:8787", 0), ("0.0.0.0:8787", 1)])
+def test_a_webhook_beyond_this_machine_is_suspicious(site: Path, listen: str, lints: int) -> None:
+    """It speaks no TLS itself; the place and the way out are told."""
+    gateway = site / "gateway.yaml"
+    (site / "secret").write_text("0123456789abcdef", encoding="utf-8")
+    webhook = f"{{listen: '{listen}', secret: '${{file:{site / 'secret'}}}'}}"
+    change(gateway, "ticketing:\n", f"ticketing:\n  webhook: {webhook}\n")
+
+    found = settings.load(site).lints
+
+    assert len(found) == lints
+    assert all("gateway.yaml" in lint and "beyond this machine" in lint for lint in found)

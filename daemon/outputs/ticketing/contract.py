@@ -36,6 +36,7 @@ from daemon.outputs.sink import (
     retry_after,
     why_unreachable,
 )
+from daemon.outputs.ticketing.webhook import WebhookConfig
 from daemon.store.outbox import Followed
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ class TicketingConfig(Strict):
     token: SecretStr | None = None
     timeout: Annotated[Span, AfterValidator(_some_time)] = timedelta(seconds=10)
     poll_interval: Annotated[Span, AfterValidator(_some_time)] = timedelta(seconds=10)
+    webhook: Annotated[WebhookConfig | None, Field(description="where the service tells changes at once")] = None
 
 
 class TicketingSink:
@@ -140,6 +142,14 @@ class TicketingSink:
         except (KeyError, TypeError) as error:
             text = f"/v1/orders answers otherwise than the contract says: {error!r}"
             raise self._kept("unexpected", text, UNTIL_MENDED) from error
+
+    def told(self, body: bytes, followed: Sequence[Followed]) -> tuple[Change, ...]:  # noqa: ARG002  told by key
+        """See `ToldSink`: `{"changes": […]}`, each as `/v1/changes` has it."""
+        try:
+            entries = orjson.loads(body)["changes"]
+            return tuple(change for entry in entries if (change := self._change(entry)) is not None)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise ValueError(f"the body is otherwise than the contract says: {error!r}") from error
 
     def _change(self, entry: dict[str, Any]) -> Change | None:
         status = _STATUS.get(entry["status"])
