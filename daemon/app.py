@@ -25,6 +25,7 @@ from daemon import __version__, control
 from daemon.alarm_commands import AlarmCommands
 from daemon.clock import SiteClock
 from daemon.commands import Commands, Intake
+from daemon.complaint_commands import ComplaintCommands
 from daemon.disk import DiskGuard
 from daemon.model import Input, Tick
 from daemon.order_commands import OrderCommands
@@ -184,6 +185,7 @@ class App:
                 self.intake,
                 AlarmCommands(self._file, self.clock, self.writer.emit, self.pipeline.known),
                 OrderCommands(self._file, self.clock, self.writer.emit, self.writer.run, self.dispatcher.look),
+                ComplaintCommands(self._file, self.clock, self.writer.emit),
             )
             async with (
                 control.serving(self.configuration.control_socket, commands.by_name()),

@@ -10,13 +10,14 @@ from typing import Any
 from daemon import __version__, control
 from daemon.alarm_commands import AlarmCommands
 from daemon.clock import SiteClock
+from daemon.complaint_commands import ComplaintCommands
 from daemon.disk import DiskGuard
 from daemon.model import Input, Observation
 from daemon.order_commands import OrderCommands
 from daemon.outputs.forwarder import Forwarder
 from daemon.pipeline import Pipeline
 from daemon.rules_in_force import RulesInForce
-from daemon.store import ledger, notices, outbox
+from daemon.store import complaints, ledger, notices, outbox
 from daemon.store.db import reader
 from daemon.writer import Writer
 
@@ -53,16 +54,18 @@ class Commands:
     intake: Intake
     alarms: AlarmCommands
     orders: OrderCommands
+    complaints: ComplaintCommands
 
     def by_name(self) -> Mapping[str, control.Command]:
         """As the control socket takes them."""
         own: dict[str, control.Command] = {"status": self.status, "reload": self.reload}
-        return own | dict(self.alarms.by_name()) | dict(self.orders.by_name())
+        return own | dict(self.alarms.by_name()) | dict(self.orders.by_name()) | dict(self.complaints.by_name())
 
     async def status(self, _: dict[str, Any]) -> dict[str, Any]:
         """How everything is, as far as the gateway knows."""
         with reader(self.file) as db:
             counted, deliveries, told = ledger.counts(db), outbox.counts(db), notices.counts(db)
+            complained = complaints.counts(db)
         return {
             "version": __version__,
             "site": self.rules.configuration.catalogue.site.id,
@@ -76,6 +79,7 @@ class Commands:
             "orders": counted["orders"],
             "outbox": deliveries._asdict(),
             "notices": told,
+            "complaints": complained,
             "rules": {
                 "hash": self.rules.hash,
                 "faulted": [f"{rule} on {asset}" for rule, asset in self.pipeline.engine.faulted],

@@ -16,7 +16,7 @@ from daemon import control
 from daemon.clock import Clock
 from daemon.desks import orders as desk
 from daemon.model import Command, Emit, OutboxAction
-from daemon.store import courses, ledger
+from daemon.store import complaints, courses, ledger
 from daemon.store.courses import Going
 from daemon.store.db import RECONCILE, reader, set_fact
 from daemon.store.jobs import RunJob
@@ -73,11 +73,13 @@ class OrderCommands:
         with reader(self.file) as db:
             going = _find(db, arguments)
             told, deliveries = courses.events(db, going.key), courses.deliveries(db, going.key)
+            complained = complaints.count_of_order(db, going.key)
         return {
             **_row(going),
             "explanation": going.document["explanation"],
             "priority": going.document["priority"],
             "previous": going.document["previous"],
+            "complaints": complained,
             "stamps": {name: _iso(when) for name, when in going.course.stamps.items()},
             "promises": [_promise(promise) for promise in going.course.promises],
             "timeline": [{**event._asdict(), "at": _iso(event.at)} for event in told],

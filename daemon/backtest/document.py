@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
-from daemon.backtest.figures import Complaint, Difference, Score, by_asset, by_rule
+from daemon.backtest.figures import Difference, Score, by_asset, by_rule
 from daemon.backtest.run import Interval, OrderMade, Result
+from daemon.complaint import Complaint
 from daemon.model import Catalogue, Text
 
 
@@ -99,7 +100,7 @@ def interval_table(intervals: Iterable[Interval], *, as_csv: bool) -> str:
     if not as_csv:
         return orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
     text = io.StringIO()
-    table = csv.DictWriter(text, list(Interval._fields), lineterminator="\n")
+    table = csv.DictWriter(text, [name for name in Interval._fields if name != "type"], lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     return text.getvalue()
@@ -124,12 +125,14 @@ def _score(s: Score) -> dict[str, Any]:
         "complaints": len(s.answered),
         "pre_empted": s.hits,
         "missed": s.misses,
+        "during": s.during,
         "median_lead_minutes": None if lead is None else lead.total_seconds() / 60,
         "false_orders": len(s.false_orders),
         "false_orders_a_week": s.false_orders_a_week,
         "each": [
             {
                 **_complaint(one.complaint),
+                "outcome": one.outcome,
                 "order": None if one.order is None else one.order.key,
                 "rule": None if one.order is None else one.order.rule,
                 "lead_minutes": None if one.lead is None else one.lead.total_seconds() / 60,
@@ -142,4 +145,4 @@ def _score(s: Score) -> dict[str, Any]:
 
 
 def _complaint(complaint: Complaint) -> dict[str, Any]:
-    return {"at": stamp(complaint.at), "asset": complaint.asset, "text": complaint.text}
+    return {"at": stamp(complaint.made_at), "asset": complaint.asset, "text": complaint.text}

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.backtest.run import Interval, OrderMade, Result
-from daemon.model import EPOCH, Catalogue
+from daemon.complaint import Complaint
+from daemon.model import Catalogue
+from daemon.workorders.complaints import Episode, Outcome, bears, judge, locate
 
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
@@ -107,26 +109,18 @@ def _overlap(one: Interval, other: Interval) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
-    """Somebody called."""
-
-    at: datetime
-    asset: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Answered:
     """A complaint, and the order that would have been there before it."""
 
     complaint: Complaint
     #: The earliest one that counts; None: it would have come as a surprise.
     order: OrderMade | None
+    outcome: Outcome
 
     @property
     def lead(self) -> timedelta | None:
         """How much earlier than the complaint."""
-        return None if self.order is None else self.complaint.at - self.order.created_at
+        return None if self.order is None else self.complaint.made_at - self.order.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +145,11 @@ class Score:
         return len(self.answered) - self.hits
 
     @property
+    def during(self) -> int:
+        """Those of the misses that came while an alarm was open which had no order of its own."""
+        return sum(one.outcome is Outcome.DURING for one in self.answered)
+
+    @property
     def median_lead(self) -> timedelta | None:
         """Half of the hits had more time, half less."""
         leads = sorted(one.lead for one in self.answered if one.lead is not None)
@@ -158,33 +157,31 @@ class Score:
 
 
 def score(result: Result, complaints: Iterable[Complaint], catalogue: Catalogue, horizon: timedelta) -> Score:
-    """Match complaints with the orders on the same asset.
+    """Match complaints with the orders on the same asset, by the definition of `workorders.complaints`.
 
-    An order preempts a complaint when it was made before it, and its alarm was open at most `horizon` earlier. An
-    order is false when nobody complained of its asset from `horizon` before it was made until `horizon` after the end
-    of its alarm. Orders about instruments (a sensor, a rule) preempt nothing; only pre-complaints can be false.
+    An order is false when nobody complained of its asset from `horizon` before it was made until `horizon` after the
+    end of its alarm. Orders about instruments (a sensor, a rule) preempt nothing; only pre-complaints can be false.
     """
-    asset_of = {asset.id: asset.id for asset in catalogue.assets} | {d.id: d.asset for d in catalogue.devices}
-    latest = datetime.max.replace(tzinfo=EPOCH.tzinfo)
-    until = {i.no: latest if i.end is None else i.end + horizon for i in result.intervals}
-    about: dict[str, list[OrderMade]] = {}
-    for order in result.orders:
-        if order.type != "instrument" and order.asset in asset_of:
-            about.setdefault(asset_of[order.asset], []).append(order)
+    owners = {asset.id: asset.id for asset in catalogue.assets} | {d.id: d.asset for d in catalogue.devices}
+    orders = {order.key: order for order in result.orders}
+    about: dict[str, list[Episode]] = {}
+    for i in result.intervals:
+        order = orders.get(i.order or "")
+        if i.asset in owners and (order.type if order is not None else i.type) != "instrument":
+            made = order.created_at if order is not None else None
+            about.setdefault(owners[i.asset], []).append(Episode(i.start, i.end, made, i.order or ""))
     answered: list[Answered] = []
     left_out: list[Complaint] = []
     borne_out: set[str] = set()
-    for complaint in sorted(complaints, key=lambda c: c.at):
-        at = complaint.at
-        if complaint.asset not in asset_of or not _within(at, result):
+    for complaint in sorted(complaints, key=lambda c: c.made_at):
+        at, asset = complaint.made_at, locate(catalogue, complaint)
+        if not asset or not _within(at, result):
             left_out.append(complaint)
             continue
-        near = [
-            o for o in about.get(asset_of[complaint.asset], ()) if o.created_at - horizon <= at <= until[o.alarm_no]
-        ]
-        borne_out.update(order.key for order in near)
-        before = [order for order in near if order.created_at < at]
-        answered.append(Answered(complaint, min(before, key=lambda order: order.created_at, default=None)))
+        episodes = about.get(asset, ())
+        borne_out.update(episode.order for episode in episodes if bears(at, episode, horizon))
+        answer = judge(at, episodes, horizon)
+        answered.append(Answered(complaint, orders.get(answer.order), answer.outcome))
     false = tuple(o for o in result.orders if o.type == "pre_complaint" and o.key not in borne_out)
     return Score(tuple(answered), tuple(left_out), false, len(false) / max(result.span / _WEEK, 1e-9))
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.complaint import Complaint
 from daemon.model import ConfigError, Input, Observation, Reload, Tick
 from daemon.store import journal
 from daemon.store.db import FILE, fact, reader
@@ -64,10 +65,10 @@ class JournalHistory:
             yield self._before
         yield from self._rows()
 
-    def __iter__(self) -> Iterator[Observation | Tick]:
+    def __iter__(self) -> Iterator[Observation | Tick | Complaint]:
         """What was heard, without what persons, tickets and reloads said: those are about alarms of other rules."""
         for item in self._rows():
-            if type(item) is Observation or type(item) is Tick:
+            if type(item) is Observation or type(item) is Tick or type(item) is Complaint:
                 yield item
 
     def _rows(self) -> Iterator[Input]:

@@ -177,7 +177,7 @@ def _score(score: Score, found: Findings, zone: ZoneInfo) -> Iterator[str]:
     ]  # fmt: skip
     rows = [
         [
-            _at(one.complaint.at, zone),
+            _at(one.complaint.made_at, zone),
             _asset(one.complaint.asset, found),
             escape(one.complaint.text),
             '<span class="minus">未预警 missed</span>' if one.lead is None else f"{one.lead / _MINUTE:,.0f} min",
@@ -185,7 +185,9 @@ def _score(score: Score, found: Findings, zone: ZoneInfo) -> Iterator[str]:
         ]
         for one in score.answered
     ]
-    rows += [[_at(c.at, zone), _asset(c.asset, found), escape(c.text), "不计 left out", ""] for c in score.left_out]
+    rows += [
+        [_at(c.made_at, zone), _asset(c.asset, found), escape(c.text), "不计 left out", ""] for c in score.left_out
+    ]
     yield from _section("投诉", "Complaints", _table(heads, rows))
     yield from _section("无人投诉的工单", "Orders nobody complained near", _orders(score.false_orders, found, zone))
 

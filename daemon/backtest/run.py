@@ -57,6 +57,8 @@ class Interval(NamedTuple):
     disposition: Disposition
     #: The key of its own work order.
     order: str | None
+    #: What its order is, or would be: `pre_complaint`, `incident` or `instrument`.
+    type: str = "pre_complaint"
 
     @property
     def has_order(self) -> bool:
@@ -201,6 +203,7 @@ class Run:
                 s.cleared_at,
                 s.disposition,
                 s.order_key,
+                self.pipeline.known.template(s.rule).type,
             )
             for s in ledger.stretches(self._db)
         )

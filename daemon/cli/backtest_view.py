@@ -10,6 +10,7 @@ from daemon.backtest.document import Findings
 from daemon.backtest.figures import Difference, Load, Score, by_asset
 from daemon.backtest.run import Interval, Result
 from daemon.cli.terminal import print_line
+from daemon.workorders.complaints import Outcome
 
 _MINUTE = timedelta(minutes=1)
 _MOST_REJECTIONS = 5
@@ -71,15 +72,17 @@ def _signed(sign: str, alarms: Iterable[Interval], zone: ZoneInfo) -> Iterator[s
 
 def _score(found: Score, zone: ZoneInfo) -> Iterator[str]:
     yield (
-        f"\n投诉 complaints: {len(found.answered)}, 可预先消除 preempted: {found.hits}, 漏报 missed: {found.misses}, "
+        f"\n投诉 complaints: {len(found.answered)}, 可预先消除 preempted: {found.hits}, 漏报 missed: {found.misses} "
+        f"(告警期间 during an alarm: {found.during}), "
         f"误报工单 false orders: {len(found.false_orders)} ({found.false_orders_a_week:.2f}/周 a week)"
     )
     for one in found.answered:
-        lead = "未预警 missed" if one.lead is None else f"提前 {one.lead / _MINUTE:.0f} min ahead"
+        missed = "告警期间 during" if one.outcome is Outcome.DURING else "未预警 missed"
+        lead = missed if one.lead is None else f"提前 {one.lead / _MINUTE:.0f} min ahead"
         rule = "" if one.order is None else f" {one.order.rule}"
-        yield f"  {local(one.complaint.at, zone)} {one.complaint.asset} {lead}{rule}  {one.complaint.text}"
+        yield f"  {local(one.complaint.made_at, zone)} {one.complaint.asset} {lead}{rule}  {one.complaint.text}"
     for complaint in found.left_out:
-        where = f"{local(complaint.at, zone)} {complaint.asset}"
+        where = f"{local(complaint.made_at, zone)} {complaint.asset}"
         yield f"  {where} 不计 left out: outside the history, or no asset of the site"
 
 

@@ -15,7 +15,7 @@ import uvloop
 
 from daemon import __version__, control, settings
 from daemon.app import App
-from daemon.cli import alarms, orders, probe, rules
+from daemon.cli import alarms, complaints, orders, probe, rules
 from daemon.cli.decode import decode
 from daemon.cli.demo import Outcome, demonstrate
 from daemon.cli.schema import write_all
@@ -28,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(rules.app, name="rules")
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(orders.app, name="orders")
+app.add_typer(complaints.app, name="complaints")
 app.add_typer(probe.app, name="probe")
 app.command()(decode)
 

@@ -60,6 +60,8 @@ def show(order: OrderArgument, config: ConfigOption = CONFIG, output: OutputOpti
     print_line(f"  {answer['explanation']['zh']}")
     print_line(f"  {answer['explanation']['en']}")
     print_line(f"  优先级 priority: {answer['priority']['arithmetic']['zh']}")
+    if answer["complaints"]:
+        print_line(f"  本单投诉 complaints on it: {answer['complaints']}")
     for promise in answer["promises"]:
         print_line(f"  {_promised(promise, at)}")
     for event in _timeline(answer):

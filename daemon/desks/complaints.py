@@ -14,7 +14,7 @@ from daemon.complaint import Complaint
 from daemon.desks.desk import Entry
 from daemon.desks.known_rules import KnownRules
 from daemon.desks.orders import OrderDesk
-from daemon.model import Text, Transition
+from daemon.model import Command, Text, Transition
 from daemon.store import complaints
 from daemon.store.courses import Courses, Going
 from daemon.store.ledger import Ledger
@@ -24,6 +24,8 @@ from daemon.workorders.course import Act
 _COMPLAINTS = telemetry.counter("complaints_total", "Complaints taken in, by what had come before them.", "outcome")
 #: On the timeline.
 COMPLAINED = "complained"
+#: A person hands complaints in: said by a Command in front of them.
+IMPORT = "complaints_import"
 
 
 class ComplaintDesk:
@@ -49,6 +51,8 @@ class ComplaintDesk:
     def heed(self, entry: Entry) -> None:
         """Take in a complaint; one that is known changes nothing, unless it can be placed now and could not before."""
         said = entry.item
+        if type(said) is Command and said.name == IMPORT:
+            self._ledger.audit(said.at, said.user, IMPORT, said.target, said.reason)
         if type(said) is not Complaint:
             return
         kept, asset = complaints.find(self._db, said.id), self._known.place(said)

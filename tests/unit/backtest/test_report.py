@@ -10,11 +10,11 @@ import pytest
 from typing_extensions import override
 
 from daemon.backtest.document import Findings
-from daemon.backtest.figures import Complaint, against, score
+from daemon.backtest.figures import against, score
 from daemon.backtest.report import report
 from daemon.model import EPOCH, Text
-from tests.spine import CATALOGUE, at
-from tests.unit.backtest.test_figures import WEEK, alarm, came_to
+from tests.spine import CATALOGUE
+from tests.unit.backtest.test_figures import WEEK, alarm, came_to, said
 
 VOID = {"meta", "br"}
 
@@ -58,12 +58,12 @@ def read(page: str) -> Tree:
 def findings() -> Findings:
     these = came_to(alarm(1, 100, 5000), alarm(2, 50_000, None, asset="zone-1", rule="low"))
     others = came_to(alarm(1, 100, 5000), alarm(2, 9000, 9100))
-    said = [Complaint(at(4000), "lift-1", "<script>困人</script>"), Complaint(at(5), "nowhere", "x")]
+    heard = [said(4000)._replace(text="<script>困人</script>"), said(5, "nowhere")._replace(text="x")]
     found = Findings(("h.csv",), CATALOGUE, "abc", 4, these, ("other",), {"hot": Text("机房过热", "Hot")})
     return replace(
         found,
         difference=against(these, others),
-        score=score(these, said, CATALOGUE, timedelta(hours=1)),
+        score=score(these, heard, CATALOGUE, timedelta(hours=1)),
     )
 
 
