@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from daemon.charts.plan import Line, Panel
 from daemon.model import Device, Level, Point, PointKind, Text
-from daemon.rules.figures import Limits, MisfitError
+from daemon.rules.figures import Limits, MisfitError, bounds
 from daemon.rules.limits import resolve
 from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.predicates import Leaf, Stale, TimeIs, asked, leaves
 from daemon.rules.questions import Compare, StateIs, Swing
 from daemon.rules.rule import RuleSpec
-from daemon.rules.tallies import Count, Happening, Ratio
+from daemon.rules.tallies import Count, Happening, Ratio, Share
+from daemon.rules.vocabulary import Beyond, Which
 from daemon.rules.wording import limit_zh
 
 #: Points drawn; more would be too small for a telephone.
@@ -93,7 +94,7 @@ def _panel(
         except MisfitError:  # a reload checks rules whole; an override may still have made it odd
             continue
         words.append(Text(limit_zh(limits.words), limits.words))
-        lines.extend(_lines(question, limits))
+        lines.extend(_lines(question, limits, point.unit))
         if question.role == "trip":
             watched.extend(_labels(question.leaf))
     gap = point.fresh_for or alive.get(point.device) or _USUAL_GAP
@@ -112,7 +113,7 @@ def _panel(
     )
 
 
-def _lines(question: _Question, limits: Limits) -> Iterator[Line]:
+def _lines(question: _Question, limits: Limits, unit: str) -> Iterator[Line]:
     """Where a limit lies among the point's values; a slope, a count or a share of its past lies nowhere there."""
     leaf, level, role = question
     match leaf:
@@ -125,32 +126,44 @@ def _lines(question: _Question, limits: Limits) -> Iterator[Line]:
                 return
             if leaf.take is not None and leaf.take not in _ON_THE_AXIS and not leaf.take.startswith("p"):
                 return
-            match leaf.comparator:
-                case "outside":
-                    yield Line(limits.low, role, level, "below")
-                    yield Line(limits.high, role, level, "above")
-                case "inside":
-                    yield Line(limits.low, role, level, "at_least")
-                    yield Line(limits.high, role, level, "at_most")
-                case word:
-                    yield Line(limits.low, role, level, word)
+            yield from _ends(question, leaf.comparator, limits.low, limits.high)
+        case Share():
+            if isinstance(leaf.which, Beyond):
+                low, high, _ = bounds(leaf.which, unit)
+                yield from _ends(question, leaf.comparator, low, high)
+
+
+def _ends(question: _Question, comparator: str, low: float, high: float) -> Iterator[Line]:
+    _, level, role = question
+    match comparator:
+        case "outside":
+            yield Line(low, role, level, "below")
+            yield Line(high, role, level, "above")
+        case "inside":
+            yield Line(low, role, level, "at_least")
+            yield Line(high, role, level, "at_most")
+        case word:
+            yield Line(low, role, level, word)
 
 
 def _labels(leaf: Leaf) -> tuple[str, ...]:
     if isinstance(leaf, StateIs) and leaf.equals is not None:
         return leaf.labels
     if isinstance(leaf, Count) and isinstance(leaf.count, Happening):
-        which = leaf.count.which
-        if isinstance(which, str):
-            return (which,)
-        return which if isinstance(which, tuple) else ()
-    return ()
+        return _meant(leaf.count.which)
+    return _meant(leaf.which) if isinstance(leaf, Share) and leaf.equals is not None else ()
+
+
+def _meant(which: Which) -> tuple[str, ...]:
+    if isinstance(which, str):
+        return (which,)
+    return which if isinstance(which, tuple) else ()
 
 
 def _spans(leaf: Leaf, points: Mapping[str, Point]) -> Iterator[timedelta]:
     """How far back a question looks; a baseline and a forecast look too far to be shown."""
     match leaf:
-        case Compare() | Count() | Ratio() if leaf.over is not None:
+        case Compare() | Count() | Ratio() | Share() if leaf.over is not None:
             yield leaf.over
         case Compare() | StateIs():
             several = getattr(leaf, "last", None) or leaf.of_last or leaf.times or 0

@@ -19,7 +19,8 @@ from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.points import DeviceState, SilenceState
 from daemon.rules.predicates import AllOf, AnyOf, Condition, NotOf, Stale, TimeIs, asked
 from daemon.rules.questions import Compare, StateIs, Swing
-from daemon.rules.tallies import Count, Ratio
+from daemon.rules.shares import compile_share
+from daemon.rules.tallies import Count, Ratio, Share
 from daemon.rules.thresholds import compile_state, compile_threshold
 from daemon.rules.windowed import compile_beside, compile_swing, compile_window
 
@@ -65,6 +66,8 @@ def _compile(spec: Condition, scope: Scope) -> Compiled:  # noqa: C901, PLR0911,
             return compile_forecast(spec, scope)
         case Count():
             return compile_count(spec, scope)
+        case Share():
+            return compile_share(spec, scope)
         case Ratio():
             return compile_ratio(spec, scope)
         case Compare() if spec.other is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from daemon.documents import format_span
 from daemon.model import Point, PointKind
 from daemon.rules.figures import Limits, MisfitError, bounds, coverage_of, number, numeric, over, shown
-from daemon.rules.tallies import Count, Happening, Ratio
+from daemon.rules.tallies import Count, Happening, Ratio, Share
 from daemon.rules.vocabulary import COMPARATORS, Beyond, Which, the_one
 from daemon.units import measure, parse
 
@@ -79,3 +79,26 @@ def ratio_limits(leaf: Ratio, point: Point | None, per: Point | None) -> Limits:
         least = f" (of at least {shown(leaf.least)})"
     scale = 1.0 if not unit else 1 / (100 if unit == "%" else 1000)
     return Limits(low, high, f"per {leaf.per} {over(leaf)} {says}{least}", unit=unit, scale=scale)
+
+
+def share_limits(leaf: Share, point: Point | None) -> Limits:
+    """The share, 0 to 1, twice, and the words for it: `below 0.10 MPa for 80 % of 3min`.
+
+    Raises:
+        MisfitError: the value cannot be compared so, or the share is none.
+    """
+    share = number(leaf.share, "%", "share") / 100
+    if not 0 < share <= 1:
+        raise MisfitError("share must be more than 0 % and at most 100 %", "share")
+    which = leaf.which
+    if isinstance(which, Beyond):
+        says = bounds(which, numeric(leaf.point, point, leaf.comparator))[2]
+    else:
+        says = f"{leaf.comparator.replace('_', ' ')} {_which_words(which, point)}"
+    if point is not None and point.fresh_for is None:
+        for key in ("coverage", "during"):
+            if getattr(leaf, key) is not None:
+                what = f"{point.name} holds its value, so its share is one of the time, all of it"
+                raise MisfitError(f"{what}; remove {key}", key)
+    window = over(leaf).removeprefix("over ")
+    return Limits(share, share, f"{says} for {shown(leaf.share)} of {window}", coverage_of(leaf.coverage))

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from daemon.documents import format_span
 from daemon.model import Point, PointKind
-from daemon.rules.counting_limits import count_limits, ratio_limits
+from daemon.rules.counting_limits import count_limits, ratio_limits, share_limits
 from daemon.rules.figures import Limits, MisfitError, coverage_of, ends_of, number, numeric, over, quantity, said
 from daemon.rules.past_limits import deviation_limits, forecast_limits
 from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.predicates import Leaf, Stale, TimeIs
 from daemon.rules.questions import Compare, StateIs, Swing
-from daemon.rules.tallies import Count, Ratio
+from daemon.rules.tallies import Count, Ratio, Share
 from daemon.rules.vocabulary import Limit
 from daemon.units import Quantity, convert, convert_rate
 
@@ -53,6 +53,8 @@ def resolve(leaf: Leaf, point: Point | None, others: Mapping[str, Point] = _NOWH
             return forecast_limits(leaf, point)
         case Count():
             return count_limits(leaf, point)
+        case Share():
+            return share_limits(leaf, point)
         case Ratio():
             return ratio_limits(leaf, point, others.get(leaf.per))
         case Compare():

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from daemon.documents import Location, format_span
 from daemon.model import Point, PointKind
 from daemon.rules.calendars import Calendar
+from daemon.rules.figures import bounds
 from daemon.rules.limits import MisfitError, resolve
 from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.predicates import AllOf, AnyOf, Condition, Leaf, NotOf, TimeIs, leaves
@@ -24,6 +25,8 @@ from daemon.rules.questions import Compare, StateIs, Swing
 from daemon.rules.rule import RuleSpec
 from daemon.rules.schema import Loaded
 from daemon.rules.summaries import LEVELS, percentile_of
+from daemon.rules.tallies import Share
+from daemon.rules.vocabulary import Beyond
 
 #: Slower points speak too seldom for a hold to be a matter of course.
 _FAST = timedelta(minutes=5)
@@ -114,6 +117,9 @@ def _pointless(leaf: Leaf, place: Location, points: Mapping[str, Point]) -> Iter
     found = ""
     if isinstance(leaf, Swing):
         found = "can never" if limits.high > point.high - point.low else ""
+    elif isinstance(leaf, Share) and isinstance(leaf.which, Beyond):
+        low, high, _ = bounds(leaf.which, point.unit)
+        found = _verdict(leaf.comparator, low, high, (point.low, point.high))
     elif isinstance(leaf, Forecast):
         found = "" if point.low <= limits.high <= point.high else "can never"
     elif (
@@ -124,8 +130,8 @@ def _pointless(leaf: Leaf, place: Location, points: Mapping[str, Point]) -> Iter
     ):
         found = _verdict(leaf.comparator, limits.low, limits.high, (point.low, point.high))
     if found:
-        bounds = f"{point.low:g} to {point.high:g} {point.unit}".rstrip()
-        what = f"`{limits.words}` {found} be true: {point.id} has a range of {bounds}, and what lies outside is bad"
+        reach = f"{point.low:g} to {point.high:g} {point.unit}".rstrip()
+        what = f"`{limits.words}` {found} be true: {point.id} has a range of {reach}, and what lies outside is bad"
         yield Lint((*place, _word(leaf)), f"{what}; correct the limit, or the point's `range`")
 
 
@@ -135,7 +141,7 @@ def _inside(take: str | None) -> bool:
 
 
 def _word(leaf: Leaf) -> str:
-    if isinstance(leaf, Compare):
+    if isinstance(leaf, Compare | Share):
         return leaf.comparator
     return next(word for word in ("falls", "rises", "falls_to", "rises_to") if getattr(leaf, word, None) is not None)
 

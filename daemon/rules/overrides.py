@@ -25,7 +25,7 @@ _OF_A_CONDITION = (
     "below", "above", "at_most", "at_least", "outside", "inside", "equals", "not_equals",
     "over", "coverage", "falls", "rises", "within", "remember", "after", "last", "times", "of_last", "count", "least",
     "shorter", "longer", "baseline", "falls_to", "rises_to", "beyond", "history", "time",
-    "during",
+    "during", "share",
 )  # fmt: skip
 #: Where conditions have others, or parts of their own, inside.
 _INSIDE = ("all", "any", "not", "stale", "count")

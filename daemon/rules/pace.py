@@ -18,7 +18,7 @@ from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.predicates import Leaf, Stale, asked, leaves
 from daemon.rules.questions import Compare, Swing
 from daemon.rules.rule import RuleSpec
-from daemon.rules.tallies import Count, Ratio
+from daemon.rules.tallies import Count, Ratio, Share
 
 #: How many intervals of its slowest point a span must have.
 _FEWEST = 2
@@ -55,7 +55,7 @@ def too_short(rule: RuleSpec, points: Mapping[str, Point]) -> Iterator[TooShort]
 
 def _windows(rule: RuleSpec, points: Mapping[str, Point], leaf: Leaf, place: Location) -> Iterator[TooShort]:
     match leaf:
-        case Compare(over=timedelta() as over) | Count(over=over) | Ratio(over=over):
+        case Compare(over=timedelta() as over) | Count(over=over) | Ratio(over=over) | Share(over=over):
             yield from _judged(rule, points, leaf, over, (*place, "over"))
         case Swing():
             yield from _judged(rule, points, leaf, leaf.within, (*place, "within"))

@@ -45,6 +45,19 @@ class Aging(Keeper, Protocol):
         ...
 
 
+@runtime_checkable
+class Lasting(Keeper, Protocol):
+    """A keeper that goes by how long a state holds: it is told when that is not known any more, and known again."""
+
+    def lose(self, at: int) -> None:
+        """It is not, from that site time in ms on."""
+        ...
+
+    def regain(self, at: int) -> None:
+        """It is again, and as it was."""
+        ...
+
+
 class PointState:
     """The latest value of a point that some rule looks at.
 
@@ -109,12 +122,18 @@ class PointState:
         self.fresh = False
         if self.known and self.lost is None:
             self.lost = at
+            for keeper in self.windows.values():
+                if isinstance(keeper, Lasting):
+                    keeper.lose(at)
 
     def regain(self, at: int) -> None:
         """Its state is known again."""
         if self.lost is not None:
             self.away += at - self.lost
             self.lost = None
+            for keeper in self.windows.values():
+                if isinstance(keeper, Lasting):
+                    keeper.regain(at)
 
     def gap_before(self, at: datetime) -> bool:
         """Whether a reading at source time `at` leaves a hole in the stretch of fresh readings."""

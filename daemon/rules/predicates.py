@@ -9,6 +9,7 @@
 {point: level_error, above: 20 mm, times: 3, of_last: 10}              so many of the last readings
 {point: mode, equals: [inspection, fire]}                              a label
 {point: fault, count: {into: ["2", "3"]}, over: 24h, at_least: 3}      how often something happened (see `tallies`)
+{point: p, below: 0.10 MPa, share: 80 %, over: 3min}                   so much of the readings, or of the time
 {stale: {after: 5min}}                                                 silence
 {point: vibration, above: 3 sd, baseline: {over: 14d}}                 a value against the asset's own baseline
 {point: rope, falls_to: 90 %, within: 60d}                             a forecast
@@ -27,7 +28,7 @@ from daemon.documents import Location, Span
 from daemon.rules.calendars import CalendarUse
 from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.questions import Compare, StateIs, Swing
-from daemon.rules.tallies import Count, Ratio
+from daemon.rules.tallies import Count, Ratio, Share
 from daemon.rules.vocabulary import Yaml, some
 
 
@@ -82,6 +83,7 @@ _SHAPES: tuple[tuple[str, str, type[Yaml]], ...] = (
     ("time", "<time>", TimeIs),
     ("count", "<count>", Count),
     ("per", "<ratio>", Ratio),
+    ("share", "<share>", Share),
     ("baseline", "<baseline>", Deviation),
     ("falls_to", "<forecast>", Forecast),
     ("rises_to", "<forecast>", Forecast),
@@ -109,6 +111,7 @@ Condition = Annotated[
     | Annotated[TimeIs, Tag("<time>")]
     | Annotated[Count, Tag("<count>")]
     | Annotated[Ratio, Tag("<ratio>")]
+    | Annotated[Share, Tag("<share>")]
     | Annotated[Swing, Tag("<swing>")]
     | Annotated[StateIs, Tag("<state>")]
     | Annotated[Deviation, Tag("<baseline>")]
@@ -120,7 +123,7 @@ Condition = Annotated[
 for _model in (AllOf, AnyOf, NotOf):
     _model.model_rebuild()
 
-Leaf = Compare | Deviation | Forecast | StateIs | Swing | Count | Ratio | Stale | TimeIs
+Leaf = Compare | Deviation | Forecast | StateIs | Swing | Count | Ratio | Share | Stale | TimeIs
 
 
 def leaves(condition: Condition, at: Location = ()) -> Iterator[tuple[Leaf, Location]]:

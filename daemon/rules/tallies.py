@@ -6,6 +6,7 @@
 {point: fault, count: {readings: ["2"]}, over: 24h, at_least: 3}                       how often it was said
 {point: pump, count: {runs: running, shorter: 60s}, over: 1h, at_least: 5}             stretches of a state
 {point: reopens, per: closings, over: 1h, above: 10 %, least: 30}                      one counter per another
+{point: p, below: 0.10 MPa, share: 80 %, over: 3min}                                   so much of the readings, or time
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pydantic import Discriminator, Tag, model_validator
 
 from daemon.documents import Span
 from daemon.rules.calendars import CalendarUse
-from daemon.rules.vocabulary import Limit, Limited, Which, Yaml, the_one
+from daemon.rules.vocabulary import COMPARATORS, Band, Beyond, Labels, Limit, Limited, Question, Which, Yaml, the_one
 
 
 class Happening(Yaml):
@@ -72,3 +73,40 @@ class Ratio(Limited):
     over: Span
     #: Where the other has counted less than this, the condition is not met.
     least: Limit | None = None
+
+
+class Share(Question):
+    """So much of the readings of a span say so; of a point that speaks on change, so much of the time."""
+
+    below: Limit | None = None
+    above: Limit | None = None
+    at_most: Limit | None = None
+    at_least: Limit | None = None
+    outside: Band | None = None
+    inside: Band | None = None
+    equals: Labels | None = None
+    not_equals: Labels | None = None
+    #: In percent: at least so much.
+    share: Limit
+    over: Span
+    #: Of a point with an interval: how much of the span must be covered by fresh data.
+    coverage: Limit | None = None
+    #: Only readings that were taken in these hours, by the site's clocks.
+    during: CalendarUse | None = None
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        the_one(self, (*COMPARATORS, "equals", "not_equals"))
+        return self
+
+    @property
+    def comparator(self) -> str:
+        """What it compares with; equals and not_equals among it."""
+        return the_one(self, (*COMPARATORS, "equals", "not_equals"))
+
+    @property
+    def which(self) -> Which:
+        """Which values are meant; those of `not_equals` are not."""
+        word = self.comparator
+        given = getattr(self, word)
+        return Beyond.model_validate({word: given}) if word in COMPARATORS else given

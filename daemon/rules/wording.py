@@ -23,6 +23,9 @@ _LIMIT = re.compile(
 _HAPPENING = re.compile(
     r"(?P<kind>into|readings of|runs of) (?P<what>.+?)(?: shorter than (?P<less>\S+))?(?: of (?P<least>\S+) or longer)?"
 )
+_SHARE = re.compile(
+    rf"(?P<word>{WORDS}) (?P<limit>.+?) for (?P<share>\S+ ?[%‰]) of (?P<span>{SPAN})(?: \(now (?P<now>.+)\))?"
+)
 _CHANGE = "变化"
 _OTHER = re.compile(r"(?:(?P<share>\S+ ?[%‰]) of )?(?P<point>[A-Za-z_]\w*)(?: plus (?P<plus>.+))?")
 
@@ -40,6 +43,12 @@ def limit_zh(limit: str) -> str:
         return deviation_zh(match)
     if match := FORECAST.fullmatch(limit):
         return forecast_zh(match)
+    if match := _SHARE.fullmatch(limit):
+        now = f"（当前 {match['now']}）" if match["now"] else ""
+        span, hours = within(match["span"]), "" if match["span"].endswith(")") else "有 "
+        return f"{span}{hours} {match['share']} {COMPARED[match['word']]} {_ends(match['limit'])}{now}".replace(
+            "  ", " "
+        )
     match = _LIMIT.fullmatch(limit)
     return limit if match is None else _limit(match)
 

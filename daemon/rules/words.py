@@ -29,7 +29,7 @@ WORDS = "|".join(sorted(COMPARED, key=len, reverse=True))
 
 
 #: A window, as it is said in English: `10min`, `20 readings`, `7d (02:00-04:00)`.
-SPAN = r"(?:\d+ readings|[^\s()]+)(?: \([^()]*\))?"
+SPAN = r"(?:\d+ readings|[^\s()]+)(?: \((?!now )[^()]*\))?"
 
 
 def within(span: str) -> str:

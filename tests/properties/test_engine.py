@@ -111,6 +111,13 @@ _BASE = """
       - {level: III, when: {all: [{point: starts, take: delta, over: 20s, at_least: 5},
           {not: {point: p, below: {point: q, share: 50 %, plus: 10 kPa}}}]}}
 """, """
+    shares
+    levels:
+      - {level: I, when: {point: p, below: 0.10 MPa, share: 60 %, over: 10s, coverage: 30 %}, clear: {for: 3s}}
+      - {level: II, when: {point: chain, equals: open, share: 50 %, over: 20s}, for: 2s}
+      - {level: III, when: {any: [{point: mode, not_equals: normal, share: 70 %, over: 1min},
+          {not: {point: trips, above: 1, share: 40 %, over: 30s}}]}, clear: {for: 1s}}
+""", """
     nights
     levels:
       - {level: I, when: {point: p, take: mean, over: 30s, during: 08:00-08:02, coverage: 40 %, below: 0.10 MPa},

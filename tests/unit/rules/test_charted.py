@@ -101,3 +101,16 @@ def test_silence_of_a_device_shows_what_it_used_to_say(bench: Bench) -> None:
 
     assert [panel.name for panel in shown.panels] == ["p", "t"]
     assert shown.panels[0].lines == ()
+
+
+def test_what_a_share_asks_of_each_reading_is_drawn(bench: Bench) -> None:
+    """Its limit among the values, its labels among the states; its span counts."""
+    (low,) = chart_of(bench, "r\nlevels: [{level: I, when: {point: p, below: 1 bar, share: 80 %, over: 10min}}]").panels
+    (state,) = chart_of(
+        bench, "r\nlevels: [{level: I, when: {point: mode, equals: fire, share: 80 %, over: 1min}}]"
+    ).panels
+    whole = chart_of(bench, "r\nlevels: [{level: I, when: {point: p, below: 1 bar, share: 80 %, over: 1h}}]")
+
+    assert [(line.value, line.word) for line in low.lines] == [(0.1, "below")]
+    assert state.watched == ("fire",)
+    assert whole.span == timedelta(hours=3)
