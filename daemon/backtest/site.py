@@ -40,7 +40,7 @@ class KnownSite:
         for path in paths:
             if not path.exists():
                 raise ConfigError([f"{path}: does not exist; name a directory of rules or a file"])
-        known = {rule for path in rule_paths(paths) for rule in _ids(path)}
+        known = {rule for path in rule_paths(paths) for rule in rules_in(path)}
         changes = {key: change for key, change in self.overrides.items() if key[1] in known}
         found = load(paths, self.catalogue, changes, familiar=settings.familiar())
         return found if self.ruleset is None else replace(found, arrangements=self.ruleset.arrangements)
@@ -121,7 +121,7 @@ def _judge(histories: Mapping[str, Steadiness]) -> Judge:
     return judge
 
 
-def _ids(path: Path) -> list[str]:
+def rules_in(path: Path) -> list[str]:
     """The ids in a file of rules, whatever is wrong with it: `load` tells that."""
     try:
         data: Any = read(path).data

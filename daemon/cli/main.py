@@ -18,6 +18,7 @@ from daemon.app import App
 from daemon.cli import alarms, complaints, orders, probe, rules
 from daemon.cli.decode import decode
 from daemon.cli.demo import Outcome, demonstrate
+from daemon.cli.report import report
 from daemon.cli.schema import write_all
 from daemon.cli.terminal import FAILED, LINT, OK, USAGE, Output, OutputOption, err, out, print_json, print_line
 from daemon.model import ConfigError
@@ -31,6 +32,7 @@ app.add_typer(orders.app, name="orders")
 app.add_typer(complaints.app, name="complaints")
 app.add_typer(probe.app, name="probe")
 app.command()(decode)
+app.command()(report)
 
 ConfigOption = Annotated[
     Path,

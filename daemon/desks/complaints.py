@@ -6,7 +6,7 @@ It raises nothing: no alarm, no order, no level. What it does is stand in the pr
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from daemon import telemetry
@@ -26,6 +26,19 @@ _COMPLAINTS = telemetry.counter("complaints_total", "Complaints taken in, by wha
 COMPLAINED = "complained"
 #: A person hands complaints in: said by a Command in front of them.
 IMPORT = "complaints_import"
+
+
+def judged(db: sqlite3.Connection, known: KnownRules, made_at: datetime, asset: str, horizon: timedelta) -> Answer:
+    """What the ledger says had come before a complaint about an asset of the site; empty: nobody knows which."""
+    since = complaints.watched_since(db)
+    if not asset or since is None or made_at < since:
+        return Answer(Outcome.LEFT_OUT)
+    found: list[Episode] = []
+    for subject in known.subjects_of(asset):
+        for rule, episode in complaints.episodes(db, subject, made_at, horizon):
+            if episode.ordered_at is not None or not known.about_instrument(rule):
+                found.append(episode)
+    return judge(made_at, found, horizon)
 
 
 class ComplaintDesk:
@@ -67,16 +80,7 @@ class ComplaintDesk:
             self._note(going, said)
 
     def _judge(self, made_at: datetime, asset: str) -> Answer:
-        since = complaints.watched_since(self._db)
-        if not asset or since is None or made_at < since:
-            return Answer(Outcome.LEFT_OUT)
-        horizon = self._orders.sla.complaints.horizon
-        found: list[Episode] = []
-        for subject in self._known.subjects_of(asset):
-            for rule, episode in complaints.episodes(self._db, subject, made_at, horizon):
-                if episode.ordered_at is not None or not self._known.about_instrument(rule):
-                    found.append(episode)
-        return judge(made_at, found, horizon)
+        return judged(self._db, self._known, made_at, asset, self._orders.sla.complaints.horizon)
 
     # --- the open order ------------------------------------------------------------------------------------
 

@@ -99,8 +99,9 @@ class WorkOrderSpec(Strict):
     steps: tuple[Text, ...] = ()
     #: 设施 / 服务 / 安全
     category: Literal["facility", "service", "safety"] = "facility"
-    #: An incident (an entrapment and its like) is counted apart from a pre-complaint.
-    type: Literal["pre_complaint", "incident"] = "pre_complaint"
+    #: An incident (an entrapment and its like) and what a sensor has (it is silent, or wrong) are counted apart from a
+    #: pre-complaint; who is told differs too, see docs/response-mechanism.md.
+    type: Literal["pre_complaint", "incident", "instrument"] = "pre_complaint"
     #: What the response mechanism goes by where it tells them apart: trade is affected, equipment, a cause outside.
     impact: Literal["trading", "equipment", "outside"] = "equipment"
     #: A procedure of the response mechanism, with timed steps.

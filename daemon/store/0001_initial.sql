@@ -142,6 +142,7 @@ CREATE TABLE work_order (
 CREATE INDEX order_next ON work_order (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX order_by_rule ON work_order (rule, asset, created_at);
 CREATE INDEX order_by_alarm ON work_order (alarm_no);
+CREATE INDEX order_by_creation ON work_order (created_at);
 CREATE INDEX order_in_hand ON work_order (created_at) WHERE status NOT IN ('verified', 'rejected', 'cancelled');
 CREATE INDEX order_by_asset ON work_order (asset, created_at);
 

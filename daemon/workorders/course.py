@@ -54,6 +54,13 @@ class Promise:
         return self.due is not None and self.kept_at is None
 
     @property
+    def in_time(self) -> bool | None:
+        """Whether it was kept in time; None: neither kept nor missed so far, or called off before it was due."""
+        if self.kept_at is None:
+            return False if self.missed else None
+        return self.due is not None and self.kept_at <= self.due
+
+    @property
     def next_at(self) -> datetime | None:
         """When time alone does something next: a warning, the deadline, or a step up."""
         moment = self._next_moment()

@@ -355,8 +355,4 @@ def _merged(acts: list[Act]) -> list[Act]:
 
 def on_time(course: Course) -> Mapping[str, bool]:
     """For each promise that was kept or missed: whether it was kept in time."""
-    return {
-        promise.id: promise.kept_at is not None and promise.due is not None and promise.kept_at <= promise.due
-        for promise in course.promises
-        if promise.kept_at is not None or promise.missed
-    }
+    return {promise.id: promise.in_time for promise in course.promises if promise.in_time is not None}
