@@ -37,7 +37,7 @@ from daemon.outputs.notify.channels import routes
 from daemon.outputs.notify.courier import Courier
 from daemon.outputs.reconcile import reconcile
 from daemon.outputs.sink import ToldSink
-from daemon.outputs.ticketing.contract import TicketingSink
+from daemon.outputs.ticketing.opening import open_sink
 from daemon.outputs.ticketing.webhook import Webhook
 from daemon.pipeline import Pipeline
 from daemon.rules_in_force import RulesInForce
@@ -141,7 +141,7 @@ class App:
         gateway, site = self.configuration.gateway, self.configuration.catalogue.site
         async with (
             InfluxSink(gateway.influx) as influx,
-            TicketingSink(gateway.ticketing, site.id) as ticketing,
+            open_sink(gateway.ticketing, site, self.clock) as ticketing,
             contextlib.AsyncExitStack() as held,
         ):
             self.forwarder = Forwarder(

@@ -70,6 +70,10 @@ class SiteSpec(Strict):
             raise ValueError(f"{zone!r} is no IANA time zone; write one such as Asia/Shanghai") from error
         return zone
 
+    def build(self) -> Site:
+        """As the rest of the house knows it."""
+        return Site(self.id, self.name.text(), self.timezone)
+
 
 class Assets(Strict):
     """assets.yaml: what stands on the site."""
@@ -117,7 +121,7 @@ class Placement:
             for m, device in enumerate(spec.devices):
                 self._place(spec, device, ("assets", n, "devices", m))
         catalogue = Catalogue(
-            Site(site.id, site.name.text(), site.timezone),
+            site.build(),
             tuple(assets),
             tuple(self._devices.values()),
             tuple(self._points.values()),

@@ -24,7 +24,9 @@ from daemon.documents import Document, Span, Strict, build, read
 from daemon.model import Catalogue, ConfigError
 from daemon.outputs.influx import InfluxConfig
 from daemon.outputs.notify.channels import ChannelConfig
-from daemon.outputs.ticketing.contract import TicketingConfig
+from daemon.outputs.ticketing.opening import AnyTicketing
+from daemon.outputs.ticketing.presets import lay_under
+from daemon.outputs.ticketing.review import faults_of, faults_on_site
 from daemon.rules.lints import review
 from daemon.rules.schema import Overrides, Ruleset, load_files, shape_faults
 from daemon.sensors.modbus import ModbusConfig
@@ -97,7 +99,7 @@ class Gateway(Strict):
     rules: tuple[Path | Literal["shipped"], ...] = ("shipped",)
     sources: dict[str, SourceConfig] = Field(min_length=1)
     influx: InfluxConfig
-    ticketing: TicketingConfig
+    ticketing: AnyTicketing
     #: The response mechanism: a shipped one by its name (`residential`, `shopping-mall`), or a file.
     sla: Path = Path("residential")
     #: Who is told, by channel.
@@ -168,6 +170,8 @@ def load(path: Path, *, secrets: bool = True) -> Configuration:
         loaded = loaded._replace(ruleset=replace(loaded.ruleset, arrangements=assets.arrangements))
         known = {rule.id: rule for rule in loaded.ruleset.rules}
         faults += [f"{document.name}: {fault}" for fault in assets.arrangements.faults(catalogue, known)]
+    if gateway is not None:
+        faults += faults_on_site(gateway.ticketing, _with_preset(path), catalogue)
     sla = faults.catch(lambda: load_sla(draft.sla, directory))
     if sla is not None and loaded is not None:
         faults += _unknown_procedures(loaded.ruleset, sla)
@@ -283,7 +287,7 @@ def load_gateway(path: Path, *, secrets: bool = True) -> Gateway:
     Raises:
         ConfigError: every fault, each with its place; the text of a secret is never part of one.
     """
-    document = read(path)
+    document = _with_preset(path)
     faults: list[str] = []
     if secrets:
         document.data = resolve(document, faults)
@@ -291,10 +295,20 @@ def load_gateway(path: Path, *, secrets: bool = True) -> Gateway:
         gateway = build(Gateway, document)
     except ConfigError as error:
         raise ConfigError([*faults, *error.faults]) from error
+    faults += faults_of(gateway.ticketing, document)
     if faults:
         raise ConfigError(faults)
-    if not secrets:
-        return gateway
+    if secrets and (untrusted := _certificates(gateway, document)):
+        raise ConfigError(untrusted)
+    return gateway
+
+
+def _with_preset(path: Path) -> Document:
+    return lay_under(read(path), shipped() / "ticketing" / "presets")
+
+
+def _certificates(gateway: Gateway, document: Document) -> list[str]:
+    faults: list[str] = []
     for name, source in gateway.sources.items():
         peers = {
             ("mqtt", "tls"): source.mqtt.tls if source.mqtt is not None else None,
@@ -307,9 +321,7 @@ def load_gateway(path: Path, *, secrets: bool = True) -> Gateway:
             except ConfigError as error:
                 place = document.place(("sources", name, *keys))
                 faults += [f"{place}: {fault}" for fault in error.faults]
-    if faults:
-        raise ConfigError(faults)
-    return gateway
+    return faults
 
 
 def control_socket(path: Path) -> Path:

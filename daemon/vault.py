@@ -16,6 +16,8 @@ from daemon.documents import Document, Location
 
 _REFERENCE = re.compile(r"^\$\{(cred|file|env):([^}]+)\}$")
 _SECRETS = frozenset({"password", "token", "secret"})
+#: Templates of requests, under `ticketing`: what stands there is shown and logged.
+_SHOWN = frozenset({"requests", "headers", "login", "maps"})
 
 
 def resolve(document: Document, faults: list[str]) -> Any:  # noqa: ANN401  YAML is any
@@ -33,15 +35,25 @@ def _resolve(value: Any, document: Document, place: Location, faults: list[str])
         return {key: _resolve(inner, document, (*place, key), faults) for key, inner in value.items()}
     if isinstance(value, list):
         return [_resolve(inner, document, (*place, n), faults) for n, inner in enumerate(value)]
-    if isinstance(value, str) and place[-2:-1] == ("tls",):
+    return _read(value, document, place, faults) if isinstance(value, str) else value
+
+
+def _read(value: str, document: Document, place: Location, faults: list[str]) -> str:
+    if place[-2:-1] == ("tls",):
         return str(Path(document.name).parent / value)  # relative to the file, wherever we are started
-    match = _REFERENCE.match(value) if isinstance(value, str) else None
+    match = _REFERENCE.match(value)
     if match is None:
-        if place and place[-1] in _SECRETS:
+        if place and (place[-1] in _SECRETS or place[:2] == ("ticketing", "secrets")):
             faults.append(
                 f"{document.place(place)}: a secret must not stand in YAML; write ${{cred:NAME}} (systemd credential), "
                 "${file:PATH} or ${env:NAME}"
             )
+        return value
+    if place[:1] == ("ticketing",) and not _SHOWN.isdisjoint(place[1:2]):
+        faults.append(
+            f"{document.place(place)}: a secret in a request would be shown; write it under `secrets:` with a name, "
+            "and {secret.name} here"
+        )
         return value
     kind, name = match.groups()
     try:

@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from daemon.cli.asking import CONFIG, ROMAN, ConfigOption, UserOption, ask, default_user, local, say, zone
+from daemon.cli.orders_preview import preview_orders
 from daemon.cli.terminal import Output, OutputOption, print_line
 from daemon.workorders.notices import WORDS
 
 app = typer.Typer(no_args_is_help=True, help="Work orders: list, show, stamp, cancel, retry, found, reconcile.")
 
 OrderArgument = Annotated[str, typer.Argument(help="the order's key, or the number of its alarm")]
+
+app.command("preview")(preview_orders)
 
 _STATUS = {
     "pending": "待发送 pending",

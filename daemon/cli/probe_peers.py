@@ -13,9 +13,11 @@ from daemon.assets import Assets
 from daemon.cli.terminal import FAILED, Output, OutputOption, print_json, print_line
 from daemon.clock import SiteClock
 from daemon.documents import build, read
+from daemon.outputs.ticketing.shape import DeclaredConfig
 from daemon.probe.influx_checks import check_influx
 from daemon.probe.peers import Check, Verdict
 from daemon.probe.ticketing_checks import check_ticketing
+from daemon.probe.told_checks import check_told
 from daemon.settings import Gateway
 
 ConfigOption = Annotated[
@@ -41,8 +43,12 @@ def probe_ticketing(config: ConfigOption = _DEFAULT, output: OutputOption = Outp
     Exit 1 when something fails; what cannot be known without an order is marked `?`.
     """
     gateway, directory = _gateway(config)
-    site = build(Assets, read(directory / gateway.assets)).site.id
-    _tell(asyncio.run(check_ticketing(gateway.ticketing, site, SiteClock())), gateway.ticketing.url, output)
+    site = build(Assets, read(directory / gateway.assets)).site.build()
+    if isinstance(gateway.ticketing, DeclaredConfig):
+        checks = asyncio.run(check_told(gateway.ticketing, site, SiteClock()))
+    else:
+        checks = asyncio.run(check_ticketing(gateway.ticketing, site.id, SiteClock()))
+    _tell(checks, gateway.ticketing.url, output)
 
 
 def _gateway(config: Path) -> tuple[Gateway, Path]:

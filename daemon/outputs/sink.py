@@ -41,6 +41,17 @@ def _without_credentials(url: str) -> str:
 PeerUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$"), AfterValidator(_without_credentials)]
 
 
+def some_time(span: timedelta) -> timedelta:
+    """A span in which something can happen.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if span < timedelta(milliseconds=10):
+        raise ValueError("write a span of at least 10ms")
+    return span
+
+
 def retry_after(text: str | None) -> timedelta | None:
     """What a Retry-After header asks for, cut at five minutes: a peer must not keep us away for a day.
 

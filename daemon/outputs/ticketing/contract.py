@@ -34,6 +34,7 @@ from daemon.outputs.sink import (
     OpenTicket,
     PeerUrl,
     retry_after,
+    some_time,
     why_unreachable,
 )
 from daemon.outputs.ticketing.webhook import WebhookConfig
@@ -53,19 +54,13 @@ _STATUS = {
 }
 
 
-def _some_time(span: timedelta) -> timedelta:
-    if span < timedelta(milliseconds=10):
-        raise ValueError("write a span of at least 10ms")
-    return span
-
-
 class TicketingConfig(Strict):
     """Where work orders go."""
 
     url: Annotated[PeerUrl, Field(description="what stands before /v1/orders")]
     token: SecretStr | None = None
-    timeout: Annotated[Span, AfterValidator(_some_time)] = timedelta(seconds=10)
-    poll_interval: Annotated[Span, AfterValidator(_some_time)] = timedelta(seconds=10)
+    timeout: Annotated[Span, AfterValidator(some_time)] = timedelta(seconds=10)
+    poll_interval: Annotated[Span, AfterValidator(some_time)] = timedelta(seconds=10)
     webhook: Annotated[WebhookConfig | None, Field(description="where the service tells changes at once")] = None
 
 
