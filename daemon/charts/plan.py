@@ -46,7 +46,7 @@ class Panel:
     #: Labels that the rule asks for.
     watched: tuple[str, ...]
     lines: tuple[Line, ...]
-    #: What the rule asks of it, in words.
+    #: What the rule asks of it that no line says.
     asked: tuple[Text, ...]
     #: Readings further apart than this are a gap, in ms; of a point that holds its state: its device's silence.
     gap_ms: int

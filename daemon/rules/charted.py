@@ -93,8 +93,11 @@ def _panel(
             limits = resolve(question.leaf, point, points)
         except MisfitError:  # a reload checks rules whole; an override may still have made it odd
             continue
-        words.append(Text(limit_zh(limits.words), limits.words))
-        lines.extend(_lines(question, limits, point.unit))
+        found = list(_lines(question, limits, point.unit))
+        lines.extend(found)
+        if not found or _takes(question.leaf):
+            zh, en = ("触发", "trip") if question.role == "trip" else ("恢复", "clear")
+            words.append(Text(f"{zh}：{limit_zh(limits.words)}", f"{en}: {limits.words}"))
         if question.role == "trip":
             watched.extend(_labels(question.leaf))
     gap = point.fresh_for or alive.get(point.device) or _USUAL_GAP
@@ -144,6 +147,13 @@ def _ends(question: _Question, comparator: str, low: float, high: float) -> Iter
             yield Line(high, role, level, "at_most")
         case word:
             yield Line(low, role, level, word)
+
+
+def _takes(leaf: Leaf) -> bool:
+    """Whether it compares something else than the readings that are drawn, so that a line does not say it all."""
+    if isinstance(leaf, Compare):
+        return leaf.take is not None or leaf.times is not None
+    return True
 
 
 def _labels(leaf: Leaf) -> tuple[str, ...]:

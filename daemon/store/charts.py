@@ -21,7 +21,7 @@ _SQL = load("charts")
 #: Begin and end of a stretch, in ms; an end of None: it goes on.
 Stretch = tuple[int, int | None]
 #: Stretches shown of an alarm that comes and goes.
-_MOST_ACTIVE = 20
+_MOST_ACTIVE = 12
 
 
 class Asked(NamedTuple):
