@@ -28,15 +28,16 @@ from daemon.commands import Commands, Intake
 from daemon.complaint_commands import ComplaintCommands
 from daemon.disk import DiskGuard
 from daemon.model import Input, Tick
-from daemon.order_commands import OrderCommands
+from daemon.order_commands import OrderCommands, TicketingPeer
+from daemon.outputs.comparing import Comparing
 from daemon.outputs.dispatcher import Dispatcher, Effort
 from daemon.outputs.forwarder import Forwarder, Pace
 from daemon.outputs.influx import InfluxSink
 from daemon.outputs.line import LineProtocol
 from daemon.outputs.notify.channels import routes
 from daemon.outputs.notify.courier import Courier
-from daemon.outputs.reconcile import reconcile
-from daemon.outputs.sink import ToldSink
+from daemon.outputs.reconcile import Reconciling
+from daemon.outputs.sink import TicketSink, ToldSink
 from daemon.outputs.ticketing.opening import open_sink
 from daemon.outputs.ticketing.webhook import Webhook
 from daemon.pipeline import Pipeline
@@ -160,6 +161,7 @@ class App:
                 clock=self.clock,
                 effort=Effort(poll_interval=gateway.ticketing.poll_interval),
             )
+            self.reconciling = Reconciling(ticketing, self._file, run_job=self.writer.run, clock=self.clock)
             self.disk = DiskGuard(
                 self.configuration.state_dir,
                 self.writer.emit,
@@ -184,7 +186,7 @@ class App:
                 self.disk,
                 self.intake,
                 AlarmCommands(self._file, self.clock, self.writer.emit, self.pipeline.known),
-                OrderCommands(self._file, self.clock, self.writer.emit, self.writer.run, self.dispatcher.look),
+                OrderCommands(self._file, self.clock, self.writer.emit, self.writer.run, self._peer(ticketing)),
                 ComplaintCommands(self._file, self.clock, self.writer.emit),
             )
             async with (
@@ -194,9 +196,7 @@ class App:
                 forwarding = group.create_task(self.forwarder.run(), name="forwarder")
                 others = [
                     group.create_task(self.dispatcher.run(), name="dispatcher"),
-                    group.create_task(
-                        reconcile(ticketing, self._file, run_job=self.writer.run, clock=self.clock), name="reconcile"
-                    ),
+                    group.create_task(self.reconciling.run(), name="reconcile"),
                     *self._listen(group, ticketing),
                     group.create_task(self.courier.run(), name="courier"),
                     group.create_task(self._tick(), name="ticker"),
@@ -212,6 +212,12 @@ class App:
                 await self._flush(forwarding)
                 for task in others:
                     task.cancel()
+
+    def _peer(self, sink: TicketSink) -> TicketingPeer:
+        comparing = Comparing(
+            sink, self._file, self.writer.run, self.writer.emit, self.clock, self.dispatcher.duplicates
+        )
+        return TicketingPeer(self.dispatcher.look, self.reconciling.wake, comparing.compare)
 
     def _listen(self, group: asyncio.TaskGroup, sink: ToldSink) -> Iterator[asyncio.Task[None]]:
         """Where the ticketing service tells changes by itself, if it was given a place."""

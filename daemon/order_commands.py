@@ -6,11 +6,11 @@ An order is named by its key, or by the number of its alarm.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon import control
 from daemon.clock import Clock
@@ -30,6 +30,17 @@ _LONGEST_REF = 200
 Arguments = dict[str, Any]
 
 
+class TicketingPeer(NamedTuple):
+    """What is asked of those who serve the ticketing service."""
+
+    #: Deliveries that were given up wait again.
+    waits_again: Callable[[], None]
+    #: The site's open tickets are to be looked over for those of a lost ledger.
+    look_over: Callable[[], None]
+    #: Orders in hand held against its tickets, see `Comparing.compare`.
+    compare: Callable[[], Awaitable[dict[str, Any]]]
+
+
 @dataclass(frozen=True, slots=True)
 class OrderCommands:
     """Reads the file, checks the wish, emits the Command."""
@@ -38,8 +49,7 @@ class OrderCommands:
     clock: Clock
     emit: Emit
     run_job: RunJob
-    #: To be called when deliveries that were given up wait again.
-    waits_again: Callable[[], None]
+    peer: TicketingPeer
 
     def by_name(self) -> Mapping[str, control.Command]:
         """As the control socket takes them."""
@@ -134,7 +144,7 @@ class OrderCommands:
         if not parked:
             raise ValueError("nothing of this order was given up")
         answer = await self._do(desk.RETRY, going, arguments, "")
-        self.waits_again()
+        self.peer.waits_again()
         return answer
 
     async def found(self, arguments: Arguments) -> dict[str, Any]:
@@ -154,14 +164,17 @@ class OrderCommands:
             )
             raise ValueError(f"{told}; only what was given up can be found")
         answer = await self._do(desk.FOUND, going, arguments, ref)
-        self.waits_again()
+        self.peer.waits_again()
         return answer
 
     async def reconcile(self, _: Arguments) -> dict[str, Any]:
-        """Have the site's open tickets looked over at the next start: those of a lost ledger are told so."""
+        """Hold the orders in hand against the service's tickets; have those of a lost ledger told so meanwhile."""
         now = str(int(self.clock.now().timestamp() * 1000))
         await self.run_job(lambda db: set_fact(db, RECONCILE, now))
-        return {"reconcile": "at the next start"}
+        self.peer.look_over()
+        told = await self.peer.compare()
+        self.peer.waits_again()
+        return told
 
     def _wanted(self, arguments: Arguments) -> Going:
         with reader(self.file) as db:

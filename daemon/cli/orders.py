@@ -122,9 +122,19 @@ def found(
 
 @app.command()
 def reconcile(config: ConfigOption = CONFIG, output: OutputOption = Output.TEXT) -> None:
-    """Have the site's open tickets looked over at the next start: those that no order here knows are told so."""
-    ask(config, output, "orders_reconcile")
-    say(output, "下次启动时核对 at the next start")
+    """Hold the orders in hand against the ticketing service; tickets that no order here knows are told so."""
+    answer = ask(config, output, "orders_reconcile")
+    if output is Output.JSON:
+        return
+    for one in answer["found"]:
+        print_line(f"已找到 found: {one['order']} → {one['ref']}")
+    for one in answer["missing"]:
+        print_line(f"未找到 missing: {one['order']} ({one['ref']})")
+    for one in answer["duplicates"]:
+        print_line(f"重复 duplicate: {one['order']}: {one['kept']} ← {', '.join(one['others'])}")
+    if answer["cannot"]:
+        print_line(f"无法核对 cannot compare: {answer['cannot']}")
+    print_line(f"已核对 compared: {answer['compared']}")
 
 
 def _line(row: dict[str, Any], at: ZoneInfo) -> str:

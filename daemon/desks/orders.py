@@ -34,7 +34,7 @@ from daemon.workorders.priority import Before, Priority, Weight, rank
 from daemon.workorders.sla import BARE, Sla
 
 #: What persons may ask of an order, by command.
-STAMP, CANCEL, RETRY, FOUND = "order_stamp", "order_cancel", "order_retry", "order_found"
+STAMP, CANCEL, RETRY, FOUND = "order_stamp", "order_cancel", "order_retry", doubt.FOUND
 
 
 class OrderDesk:

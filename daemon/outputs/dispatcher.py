@@ -24,8 +24,9 @@ from daemon.clock import Clock, to_whole_ms
 from daemon.commitpoints import reached
 from daemon.model import EPOCH, Command, Emit, OrderStatus, OutboxAction, Reject, Retry, TicketUpdate
 from daemon.outputs.asking import Asking, InDoubt
+from daemon.outputs.duplicates import Duplicates
 from daemon.outputs.polling import Polling, Rhythm
-from daemon.outputs.sink import TicketSink
+from daemon.outputs.sink import Capability, TicketSink
 from daemon.store import outbox
 from daemon.store.db import reader
 from daemon.store.jobs import RunJob
@@ -74,6 +75,7 @@ class Dispatcher:
         self._clock = clock
         self._effort = effort = effort or Effort()
         self._asking = Asking(sink, run_job=run_job, emit=emit, clock=clock, name=name)
+        self.duplicates = Duplicates(sink, store, run_job=run_job, emit=emit, clock=clock, name=name)
         self._polling = Polling(
             sink,
             store,
@@ -113,6 +115,8 @@ class Dispatcher:
         await self._asking.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed(group), name=f"{self.name}-feed")
+            if self._sink.capability is Capability.SEARCH:
+                group.create_task(self.duplicates.run(), name=f"{self.name}-duplicates")
             group.create_task(self._polling.run(), name=f"{self.name}-poll")
 
     async def idle(self, within: timedelta) -> bool:
@@ -193,6 +197,8 @@ class Dispatcher:
         reached("before_receipt")
         await self._run_job(lambda db: outbox.delivered(db, delivery.id, ref, now, look_at))
         reached("after_receipt")
+        if look_at is not None:
+            self.duplicates.wake()
         log.info(
             "delivered", sink=self.name, order=delivery.order_key, action=delivery.action, ticket=ref or delivery.ref
         )

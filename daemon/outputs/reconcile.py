@@ -6,6 +6,7 @@ not closed and satisfies no new alarm: that is a person's decision.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from datetime import datetime
 from functools import partial
@@ -31,6 +32,28 @@ _TEXT = Text(
     "The gateway had to begin a new ledger (disk fault or power cut): sensors no longer follow this order. "
     "If the trouble is still there, a new order will open. Please check on site.",
 )
+
+
+class Reconciling:
+    """Looks the site's open tickets over after a ledger was lost, and whenever a person asks for it."""
+
+    def __init__(self, sink: TicketSink, store: Path, *, run_job: RunJob, clock: Clock) -> None:
+        self._sink = sink
+        self._store = store
+        self._run_job = run_job
+        self._clock = clock
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """The fact `RECONCILE` was written."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look until cancelled. Raises only what ended the writer."""
+        while True:
+            self._wake.clear()
+            await reconcile(self._sink, self._store, run_job=self._run_job, clock=self._clock)
+            await self._wake.wait()
 
 
 async def reconcile(

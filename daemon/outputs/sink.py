@@ -210,6 +210,15 @@ class TicketSink(Protocol):
         """
         ...
 
+    async def find_all(self, key: str) -> tuple[str, ...]:
+        """Likewise, every ticket that carries it: more than one where a create was taken twice.
+
+        Raises:
+            Retry: not now.
+            Reject: the service does not understand the question.
+        """
+        ...
+
     async def note(self, ref: str, key: str, body: bytes) -> None:
         """Write a note on a ticket. With `Capability.KEY` the same key again writes nothing more.
 

@@ -66,6 +66,17 @@ class SecondLook(NamedTuple):
     ref: str
 
 
+class Asked(NamedTuple):
+    """An order in hand, and what became of its create."""
+
+    id: int
+    order_key: str
+    level: Level
+    state: str
+    #: The ticket's reference, once there is a receipt.
+    ref: str | None
+
+
 class Counts(NamedTuple):
     """The conservation identity: added = pending + parked + delivered."""
 
@@ -115,6 +126,12 @@ def knows(db: sqlite3.Connection, order_key: str) -> bool:
 def followed(db: sqlite3.Connection, limit: int = 10_000) -> list[Followed]:
     """Tickets whose orders are in hand, the oldest first."""
     return [Followed(ref, key, from_ms(at)) for ref, key, at in db.execute(_SQL["followed"], (limit,))]
+
+
+def in_hand(db: sqlite3.Connection, limit: int) -> list[Asked]:
+    """The orders in hand with their creates, the oldest first."""
+    rows = db.execute(_SQL["in_hand"], (limit,)).fetchall()
+    return [Asked(id_, key, Level(level), state, ref) for id_, key, level, state, ref in rows]
 
 
 def newest(db: sqlite3.Connection) -> int:

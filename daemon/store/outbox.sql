@@ -109,3 +109,10 @@ ORDER BY given.created_at, given.key LIMIT ?
 -- name: knows
 -- Whether there is such an order.
 SELECT 1 FROM work_order WHERE key = ?
+
+-- name: in_hand
+-- Orders in hand, and what became of their creates, the oldest first.
+SELECT made.id, given.key, made.level, made.state, made.ref
+FROM work_order AS given JOIN outbox AS made ON made.order_key = given.key
+WHERE made.action = 'create' AND given.status NOT IN ('verified', 'rejected', 'cancelled')
+ORDER BY given.created_at, given.key LIMIT ?

@@ -19,6 +19,8 @@ TOLD: Mapping[str, str] = {
     "order_note_refused": "note_refused",
 }
 REPEATED, DUPLICATE, NOTE_REFUSED = TOLD
+#: The Command that tells of a ticket, found by a person or a search, whose create was given up.
+FOUND = "order_found"
 
 _TITLE = Text("【可能重复】", "[possibly twice] ")
 _ORDER = Text(
@@ -51,7 +53,7 @@ def repeated_note(document: dict[str, Any]) -> dict[str, Any]:
 def duplicate_note(key: str, kept: str, level: str, at: str) -> dict[str, Any]:
     """What is written on the younger of two tickets of one order."""
     text = {"zh": _DUPLICATE.zh.format(key=key, kept=kept), "en": _DUPLICATE.en.format(key=key, kept=kept)}
-    return {"kind": "update", "at": at, "text": text, "level": level, "observed": []}
+    return {"kind": "duplicate", "at": at, "text": text, "level": level, "observed": []}
 
 
 def _before(text: Mapping[str, str] | None, words: Text) -> dict[str, str]:
