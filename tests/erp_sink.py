@@ -27,7 +27,7 @@ class ErpSink:
     patience: float = 2.0
 
     async def create(self, key: str, body: bytes) -> str:
-        """See `TicketSink`; where no number is told, the key stands for it."""
+        """See `TicketSink`; where no number is told, it is empty."""
         document = orjson.loads(body)
         content = f"{document.get('explanation', {}).get('zh', '')} {key}"
         data = await self._ask(
@@ -42,7 +42,7 @@ class ErpSink:
                 "workContent": content,
             },
         )
-        return str(data["workNo"]) if data else key
+        return str(data["workNo"]) if data else ""
 
     async def find(self, key: str) -> str | None:
         """See `TicketSink`."""

@@ -29,7 +29,7 @@ from daemon.model import Command, Emit, OutboxAction, Reject, Retry
 from daemon.outputs.sink import Capability, OnAmbiguous, TicketSink
 from daemon.store import outbox
 from daemon.store.jobs import RunJob
-from daemon.store.outbox import Delivery
+from daemon.store.outbox import NO_DOUBT, Delivery, Doubt
 from daemon.supervisor import Backoff
 from daemon.workorders import doubt
 
@@ -42,10 +42,17 @@ _REPEATED = telemetry.counter(
 #: A service that takes requests and answers none would otherwise hold a ticket a minute of the same order.
 _SLOWEST_REPEAT = 3600.0
 _LEAST_SETTLE = timedelta(seconds=1)
+#: Searches for what was taken: with the usual settle time about a quarter of an hour.
+_MOST_LOOKS = 20
+_SLOWEST_LOOK = 60.0
 
 
 class InDoubt(Reject):
     """It may have been taken, and nobody can look: a person must decide. Tried again, it counts as never asked for."""
+
+
+class Unnamed(Retry):
+    """It was taken, and told no reference: that is searched for, and nothing is created again."""
 
 
 class Asking:
@@ -78,19 +85,24 @@ class Asking:
         await self._note(delivery)
         return None
 
-    def doubt(self, delivery: Delivery, retry: Retry) -> tuple[datetime | None, int]:
-        """What is to stand as `tried_at` and `repeats` after a failure: the mark, or what stood there before it."""
+    def doubt(self, delivery: Delivery, retry: Retry) -> Doubt:
+        """What is to stand there after a failure: the mark, or what stood there before it."""
         if self._keyed:
-            return None, 0
+            return NO_DOUBT
+        if isinstance(retry, Unnamed):
+            return Doubt(self._clock.now(), delivery.repeats, taken=True)
         if not retry.ambiguous:
-            return delivery.tried_at, delivery.repeats
-        return self._clock.now(), delivery.repeats + (delivery.tried_at is not None)
+            return Doubt(delivery.tried_at, delivery.repeats, delivery.taken)
+        return Doubt(self._clock.now(), delivery.repeats + (delivery.tried_at is not None))
 
     def patience(self, delivery: Delivery, retry: Retry) -> timedelta:
         """How long to wait at least after a failure."""
         if self._keyed or not retry.ambiguous or delivery.action is not OutboxAction.CREATE:
             return timedelta()
         settle = self._sink.ambiguity.settle
+        if isinstance(retry, Unnamed):
+            first = max(settle, _LEAST_SETTLE)
+            return timedelta(seconds=min(first.total_seconds() * 2.0 ** min(delivery.attempts, 10), _SLOWEST_LOOK))
         if self._sink.capability is Capability.SEARCH:
             return settle
         first = max(settle, _LEAST_SETTLE)
@@ -113,6 +125,8 @@ class Asking:
                 log.info("ticket_found", sink=self._name, order=delivery.order_key, ticket=ref)
                 _FOUND.labels(self._name).inc()
                 return ref
+            if delivery.taken:
+                raise self._unnamed(delivery)
         elif delivery.tried_at is not None:
             body = await self._again(delivery)
         await self._mark(delivery)
@@ -124,6 +138,8 @@ class Asking:
                 raise self._unsure(delivery, str(retry)) from retry
             raise
         reached("after_create")
+        if not ref:
+            raise Unnamed("taken; its reference is searched for", ambiguous=True)
         return ref
 
     async def _mark(self, delivery: Delivery) -> None:
@@ -155,6 +171,11 @@ class Asking:
         )
         _REPEATED.labels(self._name, delivery.action).inc()
         return _said(delivery.body, doubt.repeated_order)
+
+    def _unnamed(self, delivery: Delivery) -> Exception:
+        if delivery.attempts < _MOST_LOOKS:
+            return Unnamed("taken; no search finds it yet", ambiguous=True)
+        return self._unsure(delivery, f"it was taken without a reference, and {delivery.attempts} searches found none")
 
     def _unsure(self, delivery: Delivery, why: str) -> InDoubt:
         return InDoubt(

@@ -23,7 +23,7 @@ from daemon import telemetry
 from daemon.clock import Clock, to_whole_ms
 from daemon.commitpoints import reached
 from daemon.model import EPOCH, Command, Emit, OrderStatus, OutboxAction, Reject, Retry, TicketUpdate
-from daemon.outputs.asking import Asking, InDoubt
+from daemon.outputs.asking import Asking, InDoubt, Unnamed
 from daemon.outputs.duplicates import Duplicates
 from daemon.outputs.polling import Polling, Rhythm
 from daemon.outputs.sink import Capability, TicketSink
@@ -206,22 +206,22 @@ class Dispatcher:
 
     async def _postpone(self, delivery: Delivery, retry: Retry) -> None:
         """Again later: this delivery by its own count of attempts, and all that were tried if the service is down."""
-        if str(retry) != self._trouble:
+        if isinstance(retry, Unnamed):
+            log.info("ticket_unnamed", sink=self.name, order=delivery.order_key, error=str(retry))
+        elif str(retry) != self._trouble:
             self._trouble = str(retry)
             log.warning("ticketing_lost", sink=self.name, error=self._trouble, advice="orders wait and are sent later")
         now, effort = self._clock.now(), self._effort
         wait = timedelta(seconds=effort.backoff.wait(delivery.attempts + 1))
         next_at = to_whole_ms(now + max(wait, retry.after or wait, self._asking.patience(delivery, retry)))
-        tried_at, repeats = self._asking.doubt(delivery, retry)
-        self._failures += 1
+        doubt = self._asking.doubt(delivery, retry)
+        self._failures += not isinstance(retry, Unnamed)
         if self._failures >= effort.at_once:
             pause = timedelta(seconds=effort.backoff.wait(self._failures - effort.at_once + 1))
             self._patient_until = now + pause
         self._next_at = next_at if self._next_at is None else min(self._next_at, next_at)
         reached("before_postpone")
-        await self._run_job(
-            lambda db: outbox.postponed(db, delivery.id, str(retry), next_at, tried_at=tried_at, repeats=repeats)
-        )
+        await self._run_job(lambda db: outbox.postponed(db, delivery.id, str(retry), next_at, doubt=doubt))
         reached("after_postpone")
 
     async def _park(self, delivery: Delivery, reject: Reject) -> None:

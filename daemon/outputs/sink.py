@@ -193,6 +193,8 @@ class TicketSink(Protocol):
     async def create(self, key: str, body: bytes) -> str:
         """Open a ticket and return its reference. With `Capability.KEY` the same call again returns the same one.
 
+        With `Capability.SEARCH` it may return an empty one: the ticket is there, and `find` tells its reference later.
+
         Raises:
             Retry: not now; `ambiguous` when the ticket may exist all the same.
             Reject: never; a person must look at it.

@@ -215,6 +215,7 @@ CREATE TABLE outbox (
   tried_at     INTEGER,                   -- it may have been taken without our knowing: when it was last asked for
   repeats      INTEGER NOT NULL DEFAULT 0, -- how often it was asked for again all the same
   insist       INTEGER NOT NULL DEFAULT 0, -- of a create: rather two tickets than none
+  taken        INTEGER NOT NULL DEFAULT 0, -- of a create: it was taken, and its reference is searched for
   look_at      INTEGER                    -- of a delivered create: when a second ticket is looked for
 ) STRICT;
 CREATE INDEX outbox_by_order ON outbox (order_key, id);

@@ -47,6 +47,19 @@ class Delivery:
     repeats: int = 0
     #: Of a create: rather two tickets than none.
     insist: bool = False
+    #: Of a create: it was taken, and its reference is searched for.
+    taken: bool = False
+
+
+class Doubt(NamedTuple):
+    """What is to stand at a delivery of what may have been taken, see `Delivery`."""
+
+    tried_at: datetime | None = None
+    repeats: int = 0
+    taken: bool = False
+
+
+NO_DOUBT = Doubt()
 
 
 class Followed(NamedTuple):
@@ -111,10 +124,10 @@ def untried(db: sqlite3.Connection, limit: int) -> list[Delivery]:
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:
-    id_, key, action, level, body, attempts, created_at, tried_at, repeats, insist, ref = row
+    id_, key, action, level, body, attempts, created_at, tried_at, repeats, insist, taken, ref = row
     return Delivery(
         id_, key, OutboxAction(action), Level(level), bytes(body), attempts, from_ms(created_at), ref,
-        None if tried_at is None else from_ms(tried_at), repeats, bool(insist),
+        None if tried_at is None else from_ms(tried_at), repeats, bool(insist), bool(taken),
     )  # fmt: skip
 
 
@@ -177,11 +190,10 @@ def postponed(
     error: str,
     next_at: datetime,
     *,
-    tried_at: datetime | None = None,
-    repeats: int = 0,
+    doubt: Doubt = NO_DOUBT,
 ) -> None:
-    """Not now: due again at `next_at`. `tried_at` and `repeats` are what is to stand there, see `Delivery`."""
-    row = (to_ms(next_at), error[:_LONGEST_ERROR], _ms(tried_at), repeats, delivery_id)
+    """Not now: due again at `next_at`."""
+    row = (to_ms(next_at), error[:_LONGEST_ERROR], _ms(doubt.tried_at), doubt.repeats, int(doubt.taken), delivery_id)
     db.execute(_SQL["postponed"], row)
 
 

@@ -4,7 +4,7 @@ INSERT INTO outbox (order_key, action, level, body, next_at, created_at, insist)
 
 -- name: due
 -- The head of each order's line, the most urgent and oldest first. An order whose create is parked holds the rest.
-SELECT id, order_key, action, level, body, attempts, created_at, tried_at, repeats, insist,
+SELECT id, order_key, action, level, body, attempts, created_at, tried_at, repeats, insist, taken,
        (SELECT made.ref FROM outbox AS made
         WHERE made.order_key = given.order_key AND made.action = 'create' AND made.state = 'delivered')
 FROM outbox AS given
@@ -17,7 +17,7 @@ ORDER BY level, id LIMIT ?
 
 -- name: untried
 -- Likewise, of those that were never tried, not even when the program was ended in the middle of it.
-SELECT id, order_key, action, level, body, attempts, created_at, tried_at, repeats, insist,
+SELECT id, order_key, action, level, body, attempts, created_at, tried_at, repeats, insist, taken,
        (SELECT made.ref FROM outbox AS made
         WHERE made.order_key = given.order_key AND made.action = 'create' AND made.state = 'delivered')
 FROM outbox AS given
@@ -49,12 +49,14 @@ WHERE id = ?
 
 -- name: postponed
 -- The service could not take it now.
-UPDATE outbox SET attempts = attempts + 1, next_at = ?, last_error = ?, tried_at = ?, repeats = ?
+UPDATE outbox SET attempts = attempts + 1, next_at = ?, last_error = ?, tried_at = ?, repeats = ?, taken = ?
 WHERE id = ? AND state = 'pending'
 
 -- name: parked
 -- The service will never take it.
-UPDATE outbox SET state = 'parked', attempts = attempts + 1, last_error = ?, tried_at = ? WHERE id = ? AND state = 'pending'
+UPDATE outbox
+SET state = 'parked', attempts = attempts + 1, last_error = ?1, tried_at = ?2, taken = taken AND ?2 IS NOT NULL
+WHERE id = ?3 AND state = 'pending'
 
 -- name: intend
 -- It is about to be asked for: from here on it may have been taken.

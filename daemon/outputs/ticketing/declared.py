@@ -20,6 +20,7 @@ from daemon.outputs.ticketing.shape import (
     DeclaredConfig,
     ListRequest,
     Request,
+    SearchRequest,
     Step,
     TicketRequest,
 )
@@ -74,6 +75,8 @@ class DeclaredSink:
         ref = _ref(request, answer)
         if ref:
             return ref
+        if request.ref.absent == "search":
+            return ""
         if request.ref.absent is not None:
             return str(values[request.ref.absent])
         if answer.meaning is Meaning.DUPLICATE and self._config.requests.search is not None:
@@ -87,14 +90,25 @@ class DeclaredSink:
         request = self._config.requests.search
         if request is None:
             raise Reject(f"{self.url}: no search is told in YAML: nobody can tell whether the ticket is there")
+        async for ref in self._matching(request, key):
+            return ref
+        return None
+
+    async def find_all(self, key: str) -> tuple[str, ...]:
+        """See `TicketSink`."""
+        request = self._config.requests.search
+        if request is None:
+            raise Reject(f"{self.url}: no search is told in YAML: nobody can tell which tickets are there")
+        return tuple(dict.fromkeys([ref async for ref in self._matching(request, key)]))
+
+    async def _matching(self, request: SearchRequest, key: str) -> AsyncIterator[str]:
         values = self._words(names.order(key))
         wanted = text(request.contains or request.equals or "", values)
         async for entries in self._pages(request, values):
             for entry in entries:
                 said, ref = plain(look_up(entry, request.match)), plain(look_up(entry, request.ref))
                 if ref and (wanted in said if request.contains else wanted == said):
-                    return ref
-        return None
+                    yield ref
 
     async def note(self, ref: str, key: str, body: bytes) -> None:
         """See `TicketSink`. A kind of note that the service has no request for is not sent."""
@@ -105,6 +119,7 @@ class DeclaredSink:
             "recovery": requests.recovery,
             "reopen": requests.reopen,
             "verified": requests.verified,
+            "duplicate": requests.duplicate,
         }
         request = own.get(str(values.get("kind"))) or requests.note
         if request is not None:

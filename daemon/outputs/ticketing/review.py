@@ -26,7 +26,7 @@ _KNOWN: Mapping[str, frozenset[str]] = {
     "level": frozenset(level.name for level in Level),
     "category": frozenset({"facility", "service", "safety"}),
     "type": frozenset({"pre_complaint", "incident", "instrument", "root_cause"}),
-    "kind": frozenset({"update", "recovery", "reopen", "verified"}),
+    "kind": frozenset({"update", "recovery", "reopen", "verified", "duplicate"}),
 }
 _CHOOSE = (
     "with `capability: neither` a time-out leaves it unknown whether there is a ticket; choose "
@@ -170,6 +170,8 @@ def _promises(config: DeclaredConfig, shaky: Collection[str]) -> Iterator[Fault]
         case Capability.NEITHER:
             if config.on_ambiguous is None:
                 yield ("capability",), _CHOOSE
+    if requests.create.ref.absent == "search" and config.capability is not Capability.SEARCH:
+        yield ("requests", "create", "ref"), "`absent: search` needs `capability: search`, and requests.search"
     if config.on_ambiguous is not None and config.capability is not Capability.NEITHER:
         yield ("on_ambiguous",), f"`capability: {config.capability}` settles it; remove on_ambiguous"
     notes = {"update", "recovery", "reopen", "verified"} - set(requests.given())

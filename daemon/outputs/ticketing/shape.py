@@ -123,7 +123,8 @@ class RefConfig(Strict):
     header: Annotated[str | None, Field(description="a header, such as Location")] = None
     after: Annotated[str, Field(description="only what follows the last of these, such as /")] = ""
     absent: Annotated[
-        Literal["key", "marker", "code"] | None, Field(description="what stands for it where the service names none")
+        Literal["key", "marker", "code", "search"] | None,
+        Field(description="what stands for it where the service names none; search: it is searched for"),
     ] = None
 
     @model_validator(mode="after")
@@ -224,6 +225,8 @@ class Requests(Strict):
     recovery: Request | None = None
     reopen: Request | None = None
     verified: Request | None = None
+    #: On the younger of two tickets of one order: it can be closed as well.
+    duplicate: Request | None = None
     search: SearchRequest | None = None
     changes: ChangesRequest | None = None
     ticket: TicketRequest | None = None

@@ -249,3 +249,32 @@ async def test_a_refused_note_is_told_and_holds_nothing(bench: Bench) -> None:
     (told,) = bench.emitted
     assert isinstance(told, Command)
     assert (told.name, told.reason) == ("order_note_refused", "1006 工单已归档")
+
+
+async def test_a_ticket_that_was_taken_without_a_number_is_searched_for(state: StateFile) -> None:
+    """However late the search finds it, nothing is created again, and the service is not called lost."""
+    async with erp.serving(erp.Habits(token="t", lag=0.3)) as service:  # noqa: S106  nobody's
+        bench = Bench(state, service)
+        await bench.add("a")
+        with structlog.testing.capture_logs() as logs:
+            async with bench.dispatcher():
+                await until(lambda: state.db.execute("SELECT taken FROM outbox").fetchone() == (1,))
+                state.db.execute("UPDATE outbox SET next_at = 0")
+            async with bench.dispatcher():
+                await until(lambda: bench.counts() == (0, 0, 1))
+
+        (ticket,) = service.tickets.all()
+    assert bench.refs() == [ticket.workNo]
+    assert {entry["event"] for entry in logs} == {"ticket_unnamed", "ticket_found", "delivered"}
+
+
+async def test_what_was_taken_and_is_never_found_is_a_persons(bench: Bench) -> None:
+    """After many searches; nothing was created again."""
+    await bench.add("a")
+    await bench.state.run_job(lambda db: outbox.intend(db, 1, T0))
+    bench.state.db.execute("UPDATE outbox SET taken = 1, attempts = 20")
+    async with bench.dispatcher():
+        await until(lambda: bench.counts() == (0, 1, 0))
+
+    assert bench.service.tickets.all() == []
+    assert bench.state.db.execute("SELECT taken, tried_at FROM outbox").fetchone() == (0, None)
