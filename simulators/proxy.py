@@ -132,6 +132,11 @@ class FaultProxy:
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Only leaving cancels it. Up to Python 3.11 asyncio calls that a fault of ours, loudly.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._serve_one(reader, writer)
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  a connection's callback always runs in one
         writers = self._live[task] = [writer]

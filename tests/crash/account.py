@@ -7,8 +7,10 @@ moments are given since the beginning, and what only tells how often something h
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from daemon.store.db import FILE, fact, reader
 from daemon.workorders.course import Promise
 from tests.crash.kept import Kept
 from tests.crash.stage import Stage, written
+
+#: What tells one box, alarm or order of many from the others, and the second of ten in which it came.
+_NUMBERS = re.compile(r"\bB\d+|(?<=alarm )\d+|(?<=\|)\d+|(?<=[02]:01:)0\d|(?<=lasted 1)[^)]*")
 
 
 def account(stage: Stage) -> list[str]:
@@ -32,6 +37,12 @@ def account(stage: Stage) -> list[str]:
                 lines += [f"{kept.name}, ledger {name}", *_alarms(db), *_orders(db)]
     lines += ["tickets", *_tickets(stage, names)]
     return lines
+
+
+def counted(lines: Iterable[str]) -> list[str]:
+    """The same by how often each kind of line occurs, boxes and numbers left out, in the order of the first of each."""
+    kinds = Counter(_NUMBERS.sub("…", line.partition(";")[0]) for line in lines)
+    return [f"{count:>4} x {line}" for line, count in kinds.items()]
 
 
 def ledgers(kept: Kept) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 #: Every box speaks so, of what it has. `n` tells the messages apart; a box may be silent for as long as a scenario
@@ -21,7 +21,9 @@ points:
   chain: {kind: state, report: on_change, json: {path: chain, labels: [closed, open]}}
   trapped: {kind: state, report: on_change, json: {path: trapped, labels: ["no", "yes"]}}
   leak: {kind: state, report: on_change, json: {path: leak, labels: [dry, wet]}}
-"""
+""" + "".join(
+    f"  e{n}: {{kind: state, report: on_change, json: {{path: e{n}, labels: [good, bad]}}}}\n" for n in range(1, 6)
+)
 _ABOUT = """
     basis: scenario
     cause: {zh: 脚本, en: The script}
@@ -60,7 +62,26 @@ rules:
     levels: [{{level: I, when: {{point: leak, equals: wet}}}}]
     work_order: {{category: facility, steps: [{{zh: 看, en: Look}}]}}{_ABOUT}
 """
-_KINDS = {"L1": "lift", "L2": "lift", "Z1": "water_zone", "M1": "meter_room"}
+_STORM_RULE = """
+  - id: {id}
+    title: {{zh: 故障 {id}, en: Fault {id}}}
+    applies_to: {{kinds: [{kinds}]}}
+    levels: [{{level: II, when: {{point: {point}, equals: bad}}}}]
+    never_suppress: {never}
+    work_order: {{category: facility, steps: [{{zh: 看, en: Look}}]}}"""
+#: Five faults of each of 200 boxes; the fifth of twenty of them is never suppressed.
+STORM_RULES = (
+    "version: 1\nrules:"
+    + "".join(
+        _STORM_RULE.format(id=f"e{n}", kinds="box" if n == 5 else "box, safety_box", point=f"e{n}", never="false")
+        + _ABOUT
+        for n in range(1, 6)
+    )
+    + _STORM_RULE.format(id="safety", kinds="safety_box", point="e5", never="true")
+    + _ABOUT
+)
+STORM_ASSETS = {f"B{n}": "safety_box" if n % 10 == 0 else "box" for n in range(200)}
+ASSETS = {"L1": "lift", "L2": "lift", "Z1": "water_zone", "M1": "meter_room"}
 #: The roles of each group robot, and the robot's service.
 CHANNELS = {
     "crew": ("wecom", "duty, team, maintainer, supervisor"),
@@ -86,7 +107,7 @@ class House:
 
     site: str = "house"
     #: Asset to kind.
-    assets: Mapping[str, str] | None = None
+    assets: Mapping[str, str] = field(default_factory=lambda: ASSETS)
     rules: str = RULES
     #: How long the ticketing service may take, in real time.
     timeout: str = "20s"
@@ -110,7 +131,7 @@ class House:
         assets = "".join(
             f"  - id: {asset}\n    kind: {kind}\n    name: {{zh: {asset}, en: {asset}}}\n    households: 100\n"
             f"    devices: [{{profile: house-box, source: boxes, address: {{box: {asset}}}}}]\n"
-            for asset, kind in (self.assets or _KINDS).items()
+            for asset, kind in self.assets.items()
         )
         return f"version: 1\nsite: {{id: {self.site}, name: {{zh: 小区, en: House}}}}\nassets:\n{assets}"
 

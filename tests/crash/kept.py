@@ -30,7 +30,8 @@ from tests.crash.house import CHANNELS, House
 from tests.crash.nursery import Child, spawn
 
 #: No condition takes longer on a busy machine.
-PATIENCE = 60.0
+PATIENCE = 30.0
+_END = from_ms(1 << 45)
 Lines = Counter[tuple[str, str]]
 
 
@@ -62,8 +63,10 @@ class Kept:
     service: Store
     #: The scenario's time in seconds since 1970.
     at: int = 0
-    #: Whether the ticketing service can be reached.
+    #: Whether the ticketing service can be reached, and takes what comes.
     reachable: bool = True
+    #: Whether the group robots take what comes.
+    heeded: bool = True
     kills: int = 0
     #: Messages to people that had been begun and not receipted at a kill.
     open_windows: int = 0
@@ -125,6 +128,13 @@ class Kept:
         if self.process is not None:
             self._tell(self.process)
 
+    def knows_the_time(self) -> bool:
+        """Whether the process that runs now has heard what time it is."""
+        if not self.trace.exists():
+            return False
+        _, _, latest = self.trace.read_text().rpartition("at=")
+        return latest.startswith(f"{self.at} ")
+
     def _tell(self, process: Child) -> None:
         process.write(f"{self.at}\n".encode())
 
@@ -175,6 +185,11 @@ class Kept:
             db.execute("BEGIN")
             yield db
 
+    def ledger(self) -> str:
+        """The ledger's id, which stands in the keys of its orders."""
+        with self.looking() as db:
+            return fact(db, "ledger_id")
+
     def said(self, box: str, number: int) -> None:
         """The broker has a message for it."""
         self._said[box] = number
@@ -198,12 +213,12 @@ class Kept:
             return "nothing was journalled at this time"
         if missing := self._unheard(db):
             return f"messages for {missing}"
-        waiting, _ = outbox.waiting(db)
-        if waiting and (self.reachable or outbox.untried(db, 1)):
-            return f"{waiting} deliveries"
+        if outbox.due(db, _END, 1) if self.reachable else outbox.untried(db, 1):
+            return "deliveries"
         (told,) = db.execute(
             "SELECT (SELECT count(*) FROM notice WHERE addressed = 0)"
-            " + (SELECT count(*) FROM notice_delivery WHERE state = 'pending')"
+            " + (SELECT count(*) FROM notice_delivery WHERE state = 'pending' AND (?1 OR next_at <= ?2))",
+            (self.heeded, to_ms(now)),
         ).fetchone()
         if told:
             return f"{told} notices"

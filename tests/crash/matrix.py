@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.commitpoints import NAMES
-from tests.crash.account import account
+from tests.crash.account import account, counted
 from tests.crash.kept import Kept, Plan
 from tests.crash.plays import PLAYS, Play
 from tests.crash.stage import Stage
@@ -134,6 +134,11 @@ def expected(play: Play) -> list[str]:
     return (TIMELINES / f"{play.name}.txt").read_text("utf-8").splitlines()
 
 
+def told(play: Play, lines: Sequence[str]) -> Sequence[str]:
+    """An account as it is written down."""
+    return counted(lines) if play.is_large else lines
+
+
 def difference(wanted: Iterable[str], found: Iterable[str]) -> str:
     """What was to be and what is, where they differ; empty when they do not."""
     return "\n".join(difflib.unified_diff(list(wanted), list(found), "expected", "found", lineterm="", n=1))
@@ -177,7 +182,7 @@ class Matrix:
             if calm is None:
                 continue
             passed += calm.passed
-            self._judge(f"{name}, undisturbed", calm, expected(PLAYS[name]))
+            self._judge(f"{name}, undisturbed", calm, expected(PLAYS[name]), told(PLAYS[name], calm.account))
             found = list(cases(PLAYS[name], calm.passed, self.points, self.most))
             async with asyncio.TaskGroup() as group:
                 for case in found:
@@ -199,7 +204,7 @@ class Matrix:
             else:
                 self.result.missed.append(case)
             self.result.repeats += outcome.repeats
-            self._judge(what, outcome, calm.account)
+            self._judge(what, outcome, calm.account, outcome.account)
 
     async def _try(self, play: Play, plan: Plan, what: str) -> Outcome | None:
         with tempfile.TemporaryDirectory(prefix="play-") as folder:
@@ -209,10 +214,10 @@ class Matrix:
                 self._wrong(f"{play.name}, {what}: {type(error).__name__}: {error}")
                 return None
 
-    def _judge(self, what: str, outcome: Outcome, wanted: Sequence[str]) -> None:
+    def _judge(self, what: str, outcome: Outcome, wanted: Sequence[str], there: Sequence[str]) -> None:
         for fault in outcome.wrong:
             self._wrong(f"{what}: {fault}")
-        if found := difference(wanted, outcome.account):
+        if found := difference(wanted, there):
             self._wrong(f"{what}:\n{found}")
 
     def _wrong(self, text: str) -> None:

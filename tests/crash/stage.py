@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +27,7 @@ from tests.crash.kept import PATIENCE, Kept, Plan
 #: A Monday, nine in the morning on the site.
 START = int(datetime(2026, 3, 2, 1, tzinfo=UTC).timestamp())
 _LOOK_EVERY = 0.01
+_AT_ONCE = 20
 
 
 class StuckError(Exception):
@@ -58,6 +59,7 @@ class Stage:
         self.influx = await enter(influx.serving())
         self.ticketing = await enter(ticketing.serving(now=self.now))
         self._client = await enter(aiomqtt.Client("127.0.0.1", self.broker.port))
+        self._client.pending_calls_threshold = 10 * _AT_ONCE
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -109,13 +111,24 @@ class Stage:
 
     # --- time --------------------------------------------------------------------------------------------
 
-    async def pass_to(self, clock: str) -> None:
-        """Let time pass, to `clock` since the beginning; see `seconds`."""
+    async def pass_to(self, clock: str, *, mended: Kept | None = None) -> None:
+        """Let time pass, to `clock` since the beginning (see `seconds`), ten seconds or more: then a Tick comes.
+
+        Whatever the peers of `mended` had not taken they take from then on.
+        """
+        await self.step(clock)
+        if mended is not None:
+            mended.reachable = mended.heeded = True
+        await self.settle()
+
+    async def step(self, clock: str) -> None:
+        """Likewise, any step, and nobody waits for what follows."""
         await self.settle()
         self.time = START + seconds(clock)
         for kept in self.gateways:
             kept.pass_to(self.time)
-        await self.settle()
+        for kept in self.gateways:
+            await self.until(kept.knows_the_time, lambda: "a process that knows the time")
 
     def clock(self) -> str:
         """The time since the beginning."""
@@ -125,26 +138,36 @@ class Stage:
 
     async def say(self, box: str, **points: object) -> None:
         """A box says something to whoever hears it."""
-        await self.tell(box, **points)
+        await self._tell(box, points)
         await self.settle()
 
-    async def tell(self, box: str, **points: object) -> None:
-        """Likewise, and nobody waits for what follows."""
+    async def say_all(self, boxes: Sequence[str], **points: object) -> None:
+        """Many boxes say the same, as fast as they can, in that order."""
+        for few in batched(boxes, _AT_ONCE):
+            await asyncio.gather(*(self._tell(box, points) for box in few))
+        await self.settle()
+
+    async def _tell(self, box: str, points: Mapping[str, object]) -> None:
         number = self._numbers[box] = self._numbers.get(box, 0) + 1
         await self._client.publish(f"house/{box}", json.dumps({"n": number, **points}), qos=1)
         for kept in self.gateways:
-            kept.said(box, number)
+            if box in kept.house.assets:
+                kept.said(box, number)
 
     # --- the ticketing service ---------------------------------------------------------------------------
 
-    def ticket(self, asset: str, rule: str, site: str | None = None) -> dict[str, Any]:
-        """The newest ticket about that."""
-        found = self.ticketing.store.find(site=site)
-        return next(record for record in found if (record["asset"], record["rule"]) == (asset, rule))
+    def ticket(self, asset: str, rule: str, of: Kept | None = None) -> dict[str, Any]:
+        """The newest ticket about that, opened by a gateway if one is given."""
+        ledger = of.ledger() if of is not None else ""
+        return next(
+            record
+            for record in self.ticketing.store.find()
+            if (record["asset"], record["rule"]) == (asset, rule) and ledger in record["key"]
+        )
 
-    async def act(self, asset: str, rule: str, action: str, by: str = "li", *, site: str | None = None) -> None:
+    async def act(self, asset: str, rule: str, action: str, by: str = "li", *, of: Kept | None = None) -> None:
         """A person moves the newest ticket about that."""
-        self.ticketing.store.act(self.ticket(asset, rule, site)["id"], action, by, "")
+        self.ticketing.store.act(self.ticket(asset, rule, of)["id"], action, by, "")
         await self.settle()
 
     async def note(self, asset: str, rule: str, stamp: str, by: str = "li") -> None:
@@ -157,10 +180,10 @@ class Stage:
         kept.reachable = False
         await kept.proxy.refuse()
 
-    async def reconnect(self, kept: Kept) -> None:
-        """It does again; what waits goes out once time has passed."""
-        await kept.proxy.heal()
-        kept.reachable = True
+
+def batched(boxes: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    """Slices of at most so many."""
+    return (boxes[n : n + most] for n in range(0, len(boxes), most))
 
 
 def written(at: datetime) -> str:

@@ -5,7 +5,8 @@ on stdin said, in whole seconds since 1970. So time stands still until the scena
 moment, exactly. A sleep ends when the stepped time has come; a short one also after a fiftieth of it in real time, so
 that what looks after something now and then goes on doing so.
 
-`CRASH_TRACE=file` gets a line `name monotonic-ns` for each moment of `daemon.commitpoints` that is passed.
+`CRASH_TRACE=file` gets a line `name monotonic-ns` for each moment of `daemon.commitpoints` that is passed, and
+`at=seconds monotonic-ns` for each step of time.
 `CRASH_KILL_AT=moment:n` ends the process (SIGKILL) at the n-th passage; `moment@after:n` at the first passage of
 `moment` after the n-th of `after`. FAULT is one of `faults.FAULTS`.
 """
@@ -70,6 +71,7 @@ class Steps:
         if not lines:
             return
         self.at = float(lines[-1])
+        WATCH.note(f"at={lines[-1].decode()}")
         for sleeper, until in list(self._asleep.items()):
             if until <= self.at and not sleeper.done():
                 sleeper.set_result(None)
@@ -138,9 +140,14 @@ class Watch:
         self._name, _, self._after = place.partition("@")
         self._left = int(count or 1)
 
+    def note(self, name: str) -> None:
+        """Write a line."""
+        if self._trace >= 0:
+            os.write(self._trace, f"{name} {time.monotonic_ns()}\n".encode())
+
     def reached(self, name: str) -> None:
         """Stands in for `commitpoints.reached`; called from several threads."""
-        os.write(self._trace, f"{name} {time.monotonic_ns()}\n".encode())
+        self.note(name)
         if name == (self._after or self._name) and self._left > 0:
             self._left -= 1
             if self._left or self._after:
@@ -163,8 +170,8 @@ def _prepare() -> None:
 
 
 def _run() -> None:
-    STEPS.begin()
     WATCH.begin(os.environ["CRASH_TRACE"], os.environ["CRASH_KILL_AT"])
+    STEPS.begin()
     import_module("tests.crash.faults").FAULTS[sys.argv.pop(1)]()
     import_module("daemon.cli").main()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.kept import Plan
-from tests.crash.matrix import Matrix, difference, expected, perform, picks
+from tests.crash.matrix import Matrix, difference, expected, perform, picks, told
 from tests.crash.plays import PLAYS
 
 pytestmark = pytest.mark.integration
@@ -24,7 +24,7 @@ async def test_a_scenario_gives_what_is_written_down(name: str, tmp_path: Path) 
     outcome = await perform(PLAYS[name], tmp_path, Plan())
 
     assert outcome.wrong == []
-    assert difference(expected(PLAYS[name]), outcome.account) == ""
+    assert difference(expected(PLAYS[name]), told(PLAYS[name], outcome.account)) == ""
 
 
 @pytest.mark.parametrize(
