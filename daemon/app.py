@@ -30,12 +30,14 @@ from daemon.disk import DiskGuard
 from daemon.model import Input, Tick
 from daemon.order_commands import OrderCommands, TicketingPeer
 from daemon.outputs.comparing import Comparing
+from daemon.outputs.complaints import ComplaintPolling, ComplaintSink
 from daemon.outputs.dispatcher import Dispatcher, Effort
 from daemon.outputs.forwarder import Forwarder, Pace
 from daemon.outputs.influx import InfluxSink
 from daemon.outputs.line import LineProtocol
 from daemon.outputs.notify.channels import routes
 from daemon.outputs.notify.courier import Courier
+from daemon.outputs.polling import Rhythm
 from daemon.outputs.reconcile import Reconciling
 from daemon.outputs.sink import TicketSink, ToldSink
 from daemon.outputs.ticketing.opening import open_sink
@@ -49,7 +51,7 @@ from daemon.sensors.sparkplug import nodes_of
 from daemon.settings import Configuration
 from daemon.store import journal
 from daemon.store.db import FILE, Progress, fact, open_db, reader, set_fact
-from daemon.supervisor import ServiceManager, keep_alive
+from daemon.supervisor import Backoff, ServiceManager, keep_alive
 from daemon.upkeep import Upkeep
 from daemon.writer import Writer
 
@@ -220,8 +222,15 @@ class App:
         return TicketingPeer(self.dispatcher.look, self.reconciling.wake, comparing.compare)
 
     def _listen(self, group: asyncio.TaskGroup, sink: ToldSink) -> Iterator[asyncio.Task[None]]:
-        """Where the ticketing service tells changes by itself, if it was given a place."""
-        config = self.configuration.gateway.ticketing.webhook
+        """What the ticketing service tells besides: complaints, if it has them; changes, if it was given a place."""
+        ticketing = self.configuration.gateway.ticketing
+        if ticketing.complaints and isinstance(sink, ComplaintSink):
+            rhythm = Rhythm(ticketing.poll_interval.total_seconds(), Backoff(1.0, 60.0))
+            polling = ComplaintPolling(
+                sink, self._file, run_job=self.writer.run, emit=self.writer.emit, clock=self.clock, rhythm=rhythm
+            )
+            yield group.create_task(polling.run(), name="complaints")
+        config = ticketing.webhook
         if config is not None:
             webhook = Webhook(config, sink, self._file, emit=self.writer.emit, clock=self.clock)
             yield group.create_task(webhook.run(), name="webhook")

@@ -90,6 +90,12 @@ def exported(complaints: Iterable[Record], known: Sequence[Record]) -> list[Reco
     return sorted(rows, key=lambda row: row["time"])
 
 
+def told(complaint: Record) -> Record:
+    """The complaint as a gateway hears of it: nothing of who made it, or of where that one lives."""
+    known = ("asset", "building", "asset_kind", "category", "urgency", "channel", "text")
+    return {"id": complaint["id"], "at": complaint["active_at"], **{name: complaint.get(name, "") for name in known}}
+
+
 def _now_known(complaint: Record, known: Sequence[Record]) -> str:
     """The complaint's building as gateways have called it since."""
     if complaint["said"]["building"]:

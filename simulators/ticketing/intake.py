@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from simulators.ticketing.bodies import Complaint
-from simulators.ticketing.complaints import as_csv, exported, ticket_of
+from simulators.ticketing.complaints import as_csv, exported, ticket_of, told
 from simulators.ticketing.store import Kept, KeyTaken
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def take(store: Store, complaint: Complaint, key: str) -> Kept:
 
 
 def add_complaints(app: FastAPI, store: Store, authorize: Callable[[Request], Awaitable[None]]) -> None:
-    """Give the application its paths for complaints; they are no part of the gateway's contract."""
+    """Give the application its paths for complaints; only what a gateway asks for is part of its contract."""
     ours: dict[str, Any] = {"include_in_schema": False}
     guarded: dict[str, Any] = {"dependencies": [Depends(authorize)], **ours}
 
@@ -47,9 +47,17 @@ def add_complaints(app: FastAPI, store: Store, authorize: Callable[[Request], Aw
         kept = take(store, complaint, key or secrets.token_urlsafe(12))
         return JSONResponse(kept.record, 201 if kept.new else 200)
 
-    @app.get("/v1/complaints", **guarded)
-    async def complaints(form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json") -> Response:
-        return _given(store, form)
+    @app.get("/v1/complaints", dependencies=[Depends(authorize)])
+    async def list_complaints(
+        request: Request,
+        since: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+        site: Annotated[str | None, Query()] = None,
+    ) -> Response:
+        form = request.query_params.get("format")  # all of them, for a person: no part of the contract
+        if form in {"json", "csv"}:
+            return _given(store, form)
+        cursor, found = store.complaints_after(since, site)
+        return JSONResponse({"cursor": str(cursor), "complaints": [told(complaint) for complaint in found]})
 
     # the page's own links: like the page, they ask nobody for a token
     @app.get("/complaints.{form}", **ours)

@@ -251,6 +251,18 @@ class Store:
         ).fetchall()
         return (rows[-1]["no"] if rows else since), [change_of(row) for row in rows]
 
+    def complaints_after(self, since: int, site: str | None) -> tuple[int, list[Record]]:
+        """Complaints taken in after the cursor, oldest first, and the cursor to come back with.
+
+        One that names no site is any site's: people seldom know what their site is called.
+        """
+        rows = self._db.execute(
+            "SELECT no FROM orders WHERE no > ?1 AND kind = 'complaint' AND (?2 IS NULL OR site IN ('', ?2))"
+            " ORDER BY no LIMIT ?3",
+            (since, site, _PAGE),
+        ).fetchall()
+        return (rows[-1]["no"] if rows else since), [self._record(row["no"]) for row in rows]
+
     def history(self, order_id: str) -> list[Record]:
         """All that persons did to one order, oldest first, each with its `photos`."""
         rows = self._db.execute(

@@ -177,6 +177,8 @@ async def test_the_answers_fit_the_document(document: Json) -> None:
         ("get", "/v1/orders/{order_id}", "/v1/orders/T000002", None, "", 404),
         ("get", "/v1/changes", "/v1/changes?since=0&site=riverside", None, "", 200),
         ("get", "/v1/changes", "/v1/changes?since=yesterday", None, "", 422),
+        ("get", "/v1/complaints", "/v1/complaints?since=0&site=riverside", None, "", 200),
+        ("get", "/v1/complaints", "/v1/complaints?since=yesterday", None, "", 422),
     ]
     async with ticketing.serving(token=TOKEN) as service, aiohttp.ClientSession(service.url) as http:
         for token, calls_made in ((TOKEN, calls), ("wrong", [(*call[:5], 401) for call in calls])):
@@ -189,3 +191,22 @@ async def test_the_answers_fit_the_document(document: Json) -> None:
                 schema = described["content"]["application/json"]["schema"]
 
                 assert faults(document, schema, value) == [], (method, url)
+
+
+async def test_complaints_fit_the_document_and_tell_nothing_of_a_person(document: Json) -> None:
+    """By cursor, each once; one that names no site is any site's; room and customer stay where they are."""
+    schema = document["components"]["schemas"]["Complaints"]
+    said = {"text": "水压低", "room": "1-2-1202", "building": "b1", "asset_kind": "water_zone", "channel": "hotline"}
+    found = []
+    async with ticketing.serving() as service, aiohttp.ClientSession(service.url) as http:
+        for site in ("", "riverside", "elsewhere"):
+            async with http.post("/v1/complaints", json={**said, "site": site}) as answer:
+                assert answer.status == 201
+        for since in ("0", "2", "3"):
+            async with http.get(f"/v1/complaints?site=riverside&since={since}") as answer:
+                found.append(await answer.json())
+
+    assert [faults(document, schema, page) for page in found] == [[], [], []]
+    assert [[c["id"] for c in page["complaints"]] for page in found] == [["C000001", "C000002"], [], []]
+    assert [page["cursor"] for page in found] == ["2", "2", "3"]
+    assert set(found[0]["complaints"][0]) == set(document["components"]["schemas"]["Complaint"]["properties"])

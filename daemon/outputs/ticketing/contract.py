@@ -2,7 +2,7 @@
 
 201, 200             it has the order or note, from now or from before (the same key)
 400, 409, 413, 422   it will never take this body: rejected, a person must look
-404                  on a note: there is no such ticket, rejected; else the address is wrong, kept
+404                  on a note: there is no such ticket, rejected; of complaints: it has none; else the address is wrong
 401, 403             kept, looked at again each minute: a person must mend the token
 429, 5xx             kept, until Retry-After when the service names it
 time-out, reset      kept, and ambiguous: the service may have acted; the same key settles it
@@ -22,8 +22,10 @@ import structlog
 from pydantic import AfterValidator, Field, SecretStr
 
 from daemon.clock import to_whole_ms
+from daemon.complaint import Complaint
 from daemon.documents import Span, Strict
-from daemon.model import OrderStatus, Reject, Retry
+from daemon.model import EPOCH, OrderStatus, Reject, Retry
+from daemon.outputs.complaints import Page
 from daemon.outputs.sink import (
     ERRORS,
     UNTIL_MENDED,
@@ -38,6 +40,7 @@ from daemon.outputs.sink import (
     why_unreachable,
 )
 from daemon.outputs.ticketing.webhook import WebhookConfig
+from daemon.outputs.told_complaints import heard
 from daemon.store.outbox import Followed
 
 log = structlog.get_logger(__name__)
@@ -61,6 +64,7 @@ class TicketingConfig(Strict):
     token: SecretStr | None = None
     timeout: Annotated[Span, AfterValidator(some_time)] = timedelta(seconds=10)
     poll_interval: Annotated[Span, AfterValidator(some_time)] = timedelta(seconds=10)
+    complaints: Annotated[bool, Field(description="ask the service for residents' complaints, if it has them")] = True
     webhook: Annotated[WebhookConfig | None, Field(description="where the service tells changes at once")] = None
 
 
@@ -143,6 +147,22 @@ class TicketingSink:
             text = f"/v1/orders answers otherwise than the contract says: {error!r}"
             raise self._kept("unexpected", text, UNTIL_MENDED) from error
 
+    async def complaints(self, since: str) -> Page:
+        """See `ComplaintSink`. A complaint that is none is reported, without its text, and passed over."""
+        query = {"site": self._site} | ({"since": since} if since else {})
+        answer = await self._request("GET", "/v1/complaints", query=query)
+        found: list[Complaint] = []
+        try:
+            for entry in answer["complaints"]:
+                try:
+                    found.append(heard(entry, EPOCH))
+                except ValueError as error:
+                    log.warning("complaint_unreadable", url=self.url, error=str(error))
+            return Page(str(answer["cursor"]), tuple(found))
+        except (KeyError, TypeError, AttributeError) as error:
+            text = f"/v1/complaints answers otherwise than the contract says: {error!r}"
+            raise self._kept("unexpected", text, UNTIL_MENDED) from error
+
     def told(self, body: bytes, followed: Sequence[Followed]) -> tuple[Change, ...]:  # noqa: ARG002  told by key
         """See `ToldSink`: `{"changes": […]}`, each as `/v1/changes` has it."""
         try:
@@ -186,7 +206,7 @@ class TicketingSink:
             raise self._kept("connection", text, None, ambiguous=True) from error
         if answer.status in (200, 201):
             return self._json(raw)
-        raise self._classify(answer, raw, is_note=path.endswith("/notes"))
+        raise self._classify(answer, raw, path)
 
     def _json(self, raw: bytes) -> dict[str, Any]:
         try:
@@ -196,12 +216,14 @@ class TicketingSink:
             raise self._kept("unexpected", text, UNTIL_MENDED, ambiguous=True) from error
         return answer if isinstance(answer, dict) else {}
 
-    def _classify(self, answer: aiohttp.ClientResponse, raw: bytes, *, is_note: bool) -> Exception:
+    def _classify(self, answer: aiohttp.ClientResponse, raw: bytes, path: str) -> Exception:
         """Name what a refused request means for what was asked."""
         status, said = answer.status, raw[:500].decode("utf-8", "replace").strip()
-        if status in _NEVER or (status == 404 and is_note):
+        if status in _NEVER or (status == 404 and path.endswith("/notes")):
             ERRORS.labels(self.name, "refused").inc()
             return Reject(f"{self.url}: refused ({status}): {said}")
+        if status in (404, 405) and path == "/v1/complaints":
+            return Reject(f"{self.url}: {status}")  # not every service has them
         if status in (401, 403):
             return self._kept("unauthorized", f"the token is refused ({status}); set a valid one", UNTIL_MENDED)
         if status == 429 or status >= 500:
