@@ -40,6 +40,7 @@ from daemon.outputs.notify.courier import Courier
 from daemon.outputs.polling import Rhythm
 from daemon.outputs.reconcile import Reconciling
 from daemon.outputs.sink import TicketSink, ToldSink
+from daemon.outputs.ticketing.contract import TicketingConfig
 from daemon.outputs.ticketing.opening import open_sink
 from daemon.outputs.ticketing.webhook import Webhook
 from daemon.pipeline import Pipeline
@@ -224,7 +225,7 @@ class App:
     def _listen(self, group: asyncio.TaskGroup, sink: ToldSink) -> Iterator[asyncio.Task[None]]:
         """What the ticketing service tells besides: complaints, if it has them; changes, if it was given a place."""
         ticketing = self.configuration.gateway.ticketing
-        if ticketing.complaints and isinstance(sink, ComplaintSink):
+        if isinstance(ticketing, TicketingConfig) and ticketing.complaints and isinstance(sink, ComplaintSink):
             rhythm = Rhythm(ticketing.poll_interval.total_seconds(), Backoff(1.0, 60.0))
             polling = ComplaintPolling(
                 sink, self._file, run_job=self.writer.run, emit=self.writer.emit, clock=self.clock, rhythm=rhythm

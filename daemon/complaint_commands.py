@@ -71,7 +71,7 @@ class ComplaintCommands:
         return {
             "taken": len(fresh),
             "known": len(said) - len(fresh),
-            "outcomes": dict(Counter(one.outcome for one in kept if one.id in new)),
+            "outcomes": dict(Counter(one.outcome.value for one in kept if one.id in new)),
             "unplaced": [one.id for one in kept if not one.asset],
         }
 
