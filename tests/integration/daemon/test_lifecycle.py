@@ -168,6 +168,6 @@ async def test_a_refused_order_is_told_and_tried_again(gateway: Gateway, peers: 
         retried = await gateway.command("orders", "retry", "1")
         await until(peers.orders)
 
-        assert "被拒收 parked" in listed.out
+        assert "未送达 parked" in listed.out
         assert retried.status == 0, retried.err
         assert daemon.rows("SELECT user, action FROM audit WHERE action = 'order_retry'") != []
