@@ -44,6 +44,12 @@ class AnswerConfig(Strict):
         415,
         422,
     )
+    transient_status: Annotated[tuple[Status, ...], Field(description="not now: tried again soon")] = (
+        408,
+        412,
+        423,
+        425,
+    )
     code: Annotated[str | None, Field(description="path of the code in the body, such as `code` or `head.ret`")] = None
     success: Annotated[tuple[Scalar, ...], Field(description="codes of success; 0 and '0' are one")] = ()
     duplicate: Annotated[tuple[Scalar, ...], Field(description="codes: it has this ticket already")] = ()

@@ -44,8 +44,13 @@ def prepare(step: Step, config: DeclaredConfig, words: Words, *, masked: bool = 
         body = URL.build(query=flat(step.form, words)).raw_query_string.encode()
     _identify(config, headers, query, masked=masked)
     url = URL(config.url.rstrip("/") + _path(step.path, words), encoded=True)
-    safe = {name: " ".join(value.split()) for name, value in headers.items()}  # no line break gets into a header
+    safe = {name: _one_line(value) for name, value in headers.items()}
     return Prepared(step.method, url.update_query(query) if query else url, safe, body)
+
+
+def _one_line(value: str) -> str:
+    """No line break or other control character gets into a header."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
 
 
 def _path(template: str, words: Words) -> str:

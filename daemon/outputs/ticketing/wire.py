@@ -224,6 +224,8 @@ def _by_status(status: int, config: AnswerConfig, purpose: Purpose) -> Meaning |
         return Meaning.TAKEN
     if status in config.duplicate_status:
         return Meaning.DUPLICATE
+    if status in config.transient_status:
+        return Meaning.TRANSIENT
     if status in config.permanent_status or (status == 404 and purpose.about_ticket):
         return Meaning.PERMANENT
     return None

@@ -206,6 +206,7 @@ async def test_success_stands_in_the_body(service: Peer, zero: object) -> None:
         (said(503, {"code": 0}), Retry, "the service is unavailable (503)"),
         (said(200, {"ok": 1}), Retry, "POST /create answers without code"),
         (said(200, b"<html>"), Retry, "POST /create answers without code"),
+        (said(412, b"etag"), Retry, "not now (412): etag"),
         (said(422, b"no"), Reject, "refused (422): no"),
         (said(401), Retry, "we are refused (401); set a valid secret under auth"),
         (said(404), Retry, "POST /create answered 404; check url and path"),
