@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from daemon.model import Level, Transition
 from daemon.rules.calendars import Calendar, CalendarSpec, CalendarState
-from daemon.rules.compiled import Compiled, K
+from daemon.rules.compiled import Compiled, F, K
 from daemon.rules.conditions import compile_condition
 from daemon.rules.derived import stands_on
 from daemon.rules.points import Aging, DeviceState, PointState, SilenceState
@@ -107,7 +107,9 @@ def holds_off(binding: Binding) -> Condition | None:
 def compile_questions(binding: Binding, condition: Condition, site: SiteState, at: datetime) -> list[Compiled]:
     """Each question of a condition by itself; what it looks at is in `site`, where the rule's watch has put it."""
     scope = _AssetScope(binding, site, at)
-    return [compile_condition(leaf, scope) for leaf, _ in leaves(condition)]
+    found = [compile_condition(leaf, scope) for leaf, _ in leaves(condition)]
+    # of one that follows others its own number: theirs come by themselves
+    return [one._replace(observe=one.observe[:1]) if one.followers else one for one in found]
 
 
 class _AssetScope:
@@ -152,6 +154,9 @@ class _AssetScope:
                 self._site.let_age(point, key, found)
         self.windows.append((point.decl.id, key))
         return cast("K", found)  # the key names its kind
+
+    def follower(self, key: str, inner: Compiled, make: Callable[[], F]) -> F:
+        return self._site.declare_follower(f"{self.owner}|{key}", inner, make)
 
     def calendar(self, spec: CalendarSpec) -> CalendarState:
         return self._site.declare_calendar(Calendar(spec, self._binding.zone), self._at)

@@ -11,7 +11,7 @@ from daemon.model import Device, Level, Point, PointKind, Text
 from daemon.rules.figures import Limits, MisfitError, bounds
 from daemon.rules.limits import resolve
 from daemon.rules.pasts import Deviation, Forecast
-from daemon.rules.predicates import Leaf, Stale, TimeIs, asked, leaves
+from daemon.rules.predicates import Held, Leaf, Stale, TimeIs, Turns, asked, leaves
 from daemon.rules.questions import Compare, StateIs, Swing
 from daemon.rules.rule import RuleSpec
 from daemon.rules.tallies import Count, Happening, Ratio, Share
@@ -120,7 +120,7 @@ def _lines(question: _Question, limits: Limits, unit: str) -> Iterator[Line]:
     """Where a limit lies among the point's values; a slope, a count or a share of its past lies nowhere there."""
     leaf, level, role = question
     match leaf:
-        case Deviation() | StateIs() | Swing() | Count() | Ratio() | Stale() | TimeIs():
+        case Deviation() | StateIs() | Swing() | Count() | Ratio() | Stale() | TimeIs() | Turns() | Held():
             return
         case Forecast():
             yield Line(limits.low, role, level, "at_most" if leaf.falls_to is not None else "at_least")
@@ -173,7 +173,7 @@ def _meant(which: Which) -> tuple[str, ...]:
 def _spans(leaf: Leaf, points: Mapping[str, Point]) -> Iterator[timedelta]:
     """How far back a question looks; a baseline and a forecast look too far to be shown."""
     match leaf:
-        case Compare() | Count() | Ratio() | Share() if leaf.over is not None:
+        case Compare() | Count() | Ratio() | Share() | Turns() if leaf.over is not None:
             yield leaf.over
         case Compare() | StateIs():
             several = getattr(leaf, "last", None) or leaf.of_last or leaf.times or 0
@@ -183,5 +183,7 @@ def _spans(leaf: Leaf, points: Mapping[str, Point]) -> Iterator[timedelta]:
             yield leaf.within
         case Stale():
             yield leaf.stale.after
+        case Held():
+            yield leaf.hold
         case _:
             return

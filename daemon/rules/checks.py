@@ -10,7 +10,7 @@ from daemon.model import Asset, Catalogue, Device, Point
 from daemon.rules.limits import MisfitError, resolve
 from daemon.rules.overrides import Overrides, overridden
 from daemon.rules.pace import TooShort, too_short
-from daemon.rules.predicates import Condition, Leaf, asked, leaves
+from daemon.rules.predicates import Condition, Held, Leaf, Turns, asked, leaves
 from daemon.rules.rule import RuleSpec
 
 
@@ -89,7 +89,7 @@ class Checker:
     def _misfits(self, leaf: Leaf, assets: list[Asset]) -> Iterator[MisfitError]:
         for asset in assets:
             point = self.parts[asset.id][0].get(leaf.point or "")
-            if point is not None:
+            if point is not None or isinstance(leaf, Turns):
                 try:
                     resolve(leaf, point, self.parts[asset.id][0])
                 except MisfitError as misfit:
@@ -131,6 +131,8 @@ def _answers(leaf: Leaf, points: Mapping[str, Point], devices: Sequence[Device])
     """Whether an asset has what a question is about."""
     if leaf.point is not None:
         return all(name in points for name in asked(leaf))
+    if isinstance(leaf, Turns | Held):
+        return True  # what it follows is looked at by itself
     return bool(devices)  # only silence is asked of a whole asset
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from daemon.model import Observed
 from daemon.rules.calendars import CalendarSpec, CalendarState
@@ -14,6 +14,7 @@ Test = Callable[[], bool | None]
 #: Limits made by arithmetic (80 % of 0.3) are met by what prints the same.
 SLACK = 1e-9
 K = TypeVar("K", bound=Keeper)
+F = TypeVar("F", bound="Follower")
 
 
 class Reference(Protocol):
@@ -30,6 +31,32 @@ class Reference(Protocol):
         ...
 
 
+class Follower(Protocol):
+    """Follows a condition through time; told to look whenever something has changed that the condition looks at."""
+
+    #: The condition; made anew at a reload.
+    inner: Compiled
+    #: Have `age` called at that site time, in ms since 1970, or later; given by the site.
+    arm: Callable[[int], None]
+    watches: dict[Any, None]
+
+    def look(self, now: int) -> None:
+        """It is that time, and something may have changed."""
+        ...
+
+    def age(self, now: int) -> None:
+        """It is that time, and nothing has changed but that."""
+        ...
+
+    def save(self) -> Any:  # noqa: ANN401  JSON
+        """Everything that `load` needs, as JSON values."""
+        ...
+
+    def load(self, saved: Any, /) -> None:  # noqa: ANN401  JSON
+        """Become what was saved."""
+        ...
+
+
 class Compiled(NamedTuple):
     """A condition bound to one asset's points."""
 
@@ -41,6 +68,8 @@ class Compiled(NamedTuple):
     #: Windows that a value is compared with: they stand still while the alarm is not normal.
     references: tuple[Reference, ...] = ()
     calendars: tuple[CalendarState, ...] = ()
+    #: The inner ones before those that follow them.
+    followers: tuple[Follower, ...] = ()
 
 
 class Witness(Protocol):
@@ -82,6 +111,10 @@ class Scope(Protocol):
 
     def calendar(self, spec: CalendarSpec) -> CalendarState:
         """Whether it is inside, by the site's clocks."""
+        ...
+
+    def follower(self, key: str, inner: Compiled, make: Callable[[], F]) -> F:
+        """What follows that condition under that key, made when there is nothing yet."""
         ...
 
     @property

@@ -14,10 +14,11 @@ from daemon.rules.baseline import compile_deviation
 from daemon.rules.calendars import CLOCK, INSIDE, OUTSIDE
 from daemon.rules.compiled import Compiled, Scope, Test
 from daemon.rules.counting import compile_count, compile_ratio, compile_repeated
+from daemon.rules.followed import compile_held, compile_turns
 from daemon.rules.forecast import compile_forecast
 from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.points import DeviceState, SilenceState
-from daemon.rules.predicates import AllOf, AnyOf, Condition, NotOf, Stale, TimeIs, asked
+from daemon.rules.predicates import AllOf, AnyOf, Condition, Held, NotOf, Stale, TimeIs, Turns, asked, followed
 from daemon.rules.questions import Compare, StateIs, Swing
 from daemon.rules.shares import compile_share
 from daemon.rules.tallies import Count, Ratio, Share
@@ -50,6 +51,10 @@ def _compile(spec: Condition, scope: Scope) -> Compiled:  # noqa: C901, PLR0911,
         case NotOf():
             inner = compile_condition(spec.part, scope)
             return inner._replace(test=_not(inner.test))
+        case Turns():
+            return compile_turns(spec, compile_condition(followed(spec), scope), scope)
+        case Held():
+            return compile_held(spec, compile_condition(followed(spec), scope), scope)
         case Stale():
             return _stale(spec, scope)
         case TimeIs():
@@ -84,6 +89,7 @@ def _joined(join: Callable[[tuple[Test, ...]], Test], parts: list[Compiled]) -> 
         tuple(silence for part in parts for silence in part.silences),
         tuple(window for part in parts for window in part.references),
         tuple(calendar for part in parts for calendar in part.calendars),
+        tuple(follower for part in parts for follower in part.followers),
     )
 
 

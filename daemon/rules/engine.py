@@ -26,7 +26,7 @@ from daemon.rules.timers import Deadlines
 from daemon.rules.watch import Watch
 
 P = ParamSpec("P")
-_VERSION = 5
+_VERSION = 6
 _MS = timedelta(milliseconds=1)
 _NOTHING: Sequence[Transition] = ()
 
@@ -121,6 +121,7 @@ class Engine:
             before_it = old.get(watch.key)
             if before_it is not None:
                 watch.inherit(before_it, at, at)
+            self._guarded(watch, at, watch.follow, at)
             self._guarded(watch, at, watch.step, at, at, at)
         self._deadlines.run(at, at)
         self._note_all()
@@ -172,6 +173,8 @@ class Engine:
         """Let those take a step for which it might change anything."""
         for watch in watches:
             try:
+                if watch.followers and not watch.faulted:
+                    watch.follow(received)
                 if not watch.wants() if watch.idle else watch.stays():
                     continue
             except Exception as error:  # noqa: BLE001  as in `_guarded`

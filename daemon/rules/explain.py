@@ -5,6 +5,7 @@ from __future__ import annotations
 from daemon.documents import format_span
 from daemon.model import Cause, Observed, Quality, Text, Transition
 from daemon.rules.calendars import CLOCK, INSIDE
+from daemon.rules.followed import FOLLOWED_ZH
 from daemon.rules.rule import RuleSpec
 from daemon.rules.wording import limit_zh
 
@@ -66,6 +67,8 @@ def seen_zh(number: Observed) -> str:
     """One number, in Chinese."""
     if number.point == CLOCK:
         return f"时钟在{'时段内' if number.value == INSIDE else '时段外'}，{limit_zh(number.limit)}"
+    if number.point in FOLLOWED_ZH:
+        return f"{FOLLOWED_ZH[number.point]} {_value(number)}，{limit_zh(number.limit)}"
     doubt = "" if number.quality is Quality.GOOD or number.value is None else "（存疑）"
     return f"{number.point} = {_value(number)}{doubt}，{limit_zh(number.limit)}"
 

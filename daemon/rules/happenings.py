@@ -25,12 +25,13 @@ _BUCKETS = 720
 _MOST = 4096
 
 
-class _Stock:
+class Stock:
     """Amounts with the times at which they came: their sum over the span."""
 
     __slots__ = ("entries", "span", "total", "width")
 
     def __init__(self, span: int) -> None:
+        """Over `span` milliseconds."""
         self.span = span
         self.width = 0 if span <= _EXACT_MS else span // _BUCKETS
         #: (source time, receipt, amount)
@@ -38,6 +39,7 @@ class _Stock:
         self.total = 0
 
     def add(self, at: int, received: int, amount: int) -> None:
+        """So much came then."""
         entries = self.entries
         self.total += amount
         if self.width and entries and entries[-1][0] // self.width == at // self.width:
@@ -56,9 +58,11 @@ class _Stock:
             self.total -= entries.popleft()[2]
 
     def save(self) -> list[Any]:
+        """Everything that `load` needs, as JSON values."""
         return [self.width, [list(entry) for entry in self.entries]]
 
     def load(self, saved: list[Any]) -> None:
+        """Become what was saved."""
         self.width, entries = saved
         self.entries = deque((at, received, amount) for at, received, amount in entries)
         self.total = sum(amount for _, _, amount in self.entries)
@@ -91,9 +95,9 @@ class Happenings:
         self._fresh_ms = fresh_ms
         #: So much of the span must have been seen.
         self._need = span * coverage
-        self._stock = _Stock(span)
+        self._stock = Stock(span)
         #: How long it was not heard, in ms, told when it was heard again.
-        self._missed = _Stock(span)
+        self._missed = Stock(span)
         #: Source time and receipt of the first reading.
         self._since: tuple[int, int] | None = None
         self._at = 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from daemon.model import Device, Point, Quality, from_ms, to_ms
 from daemon.rules.calendars import Calendar, CalendarState
+from daemon.rules.compiled import Compiled, F, Follower
 from daemon.rules.derived import Derived, Feed, Sources
 from daemon.rules.derived import inputs as inputs_of
 from daemon.rules.points import Aging, DeviceState, PointState, SilenceState
@@ -31,6 +32,8 @@ class Inventory(ABC):
         self.silences: dict[str, SilenceState] = {}
         self.derived: dict[str, Derived] = {}
         self.calendars: dict[str, CalendarState] = {}
+        #: By rule, asset and condition.
+        self.followers: dict[str, Follower] = {}
         #: Derived points that have a new reading to take in.
         self._moved: dict[Derived, None] = {}
         #: Whether some rule counts good readings only.
@@ -135,6 +138,23 @@ class Inventory(ABC):
             self._deadlines.arm(state.timer, calendar.next_change(at))
         return state
 
+    def declare_follower(self, key: str, inner: Compiled, make: Callable[[], F]) -> F:
+        """What follows a condition, new or as it was; a new one when a point is another than before."""
+        found = self.followers.get(key)
+        if found is not None and found.inner.points == inner.points:
+            found.inner = inner
+            return cast("F", found)  # the key names its kind
+        follower = self.followers[key] = make()
+
+        def fire(due: datetime, seen: datetime) -> None:
+            if self.followers.get(key) is follower:
+                follower.age(to_ms(due))
+                self._touch(follower.watches, due, seen)
+
+        timer = Timer(Rank.WINDOW, key, fire)
+        follower.arm = lambda ms: self._deadlines.arm(timer, from_ms(ms))
+        return follower
+
     def keep_only(self, watches: Iterable[Watch], wanted: Iterable[Derived]) -> None:
         """Drop what none of the watches looks at, and tell each point who looks at it, in order.
 
@@ -143,14 +163,22 @@ class Inventory(ABC):
         for one in self.points.values():
             one.watches.clear()
             one.again = True
-        others: list[SilenceState | CalendarState] = [*self.silences.values(), *self.calendars.values()]
+        others: list[SilenceState | CalendarState | Follower] = [
+            *self.silences.values(),
+            *self.calendars.values(),
+            *self.followers.values(),
+        ]
         for other in others:
             other.watches.clear()
         windows: set[tuple[str, str]] = set()
         for watch in watches:
             for one in watch.points:
                 one.watches[watch] = None
-            asked: tuple[SilenceState | CalendarState, ...] = (*watch.silences, *watch.calendars)
+            asked: tuple[SilenceState | CalendarState | Follower, ...] = (
+                *watch.silences,
+                *watch.calendars,
+                *watch.followers,
+            )
             for other in asked:
                 other.watches[watch] = None
             windows.update(watch.windows)
@@ -160,6 +188,7 @@ class Inventory(ABC):
             kept.update(point.decl.id for point in (derived.point, *derived.point.inputs))
         self.silences = {key: silence for key, silence in self.silences.items() if silence.watches}
         self.calendars = {key: state for key, state in self.calendars.items() if state.watches}
+        self.followers = {key: one for key, one in self.followers.items() if one.watches}
         sources = {id(silence.source) for silence in self.silences.values()}
         self.points = {key: p for key, p in self.points.items() if p.watches or id(p) in sources or key in kept}
         found = (one for key, one in self.derived.items() if self.points.get(key) is one.point)
@@ -190,6 +219,7 @@ class Inventory(ABC):
             "calendars": {
                 key: [state.inside, to_ms(state.timer.due)] for key, state in self.calendars.items() if state.timer.due
             },
+            "followers": {key: one.save() for key, one in self.followers.items()},
             "silent": [key for key, silence in self.silences.items() if silence.silent],
         }
 
@@ -208,6 +238,8 @@ class Inventory(ABC):
         for key, (inside, due) in saved["calendars"].items():
             self.calendars[key].inside = inside
             self._deadlines.arm(self.calendars[key].timer, from_ms(due))
+        for key, values in saved["followers"].items():
+            self.followers[key].load(values)
         silent = set(saved["silent"])
         for key, silence in self.silences.items():
             silence.silent = key in silent

@@ -9,10 +9,21 @@ from typing import NamedTuple
 from daemon.documents import format_span
 from daemon.model import Point, PointKind
 from daemon.rules.counting_limits import count_limits, ratio_limits, share_limits
-from daemon.rules.figures import Limits, MisfitError, coverage_of, ends_of, number, numeric, over, quantity, said
+from daemon.rules.figures import (
+    Limits,
+    MisfitError,
+    bounds,
+    coverage_of,
+    ends_of,
+    number,
+    numeric,
+    over,
+    quantity,
+    said,
+)
 from daemon.rules.past_limits import deviation_limits, forecast_limits
 from daemon.rules.pasts import Deviation, Forecast
-from daemon.rules.predicates import Leaf, Stale, TimeIs
+from daemon.rules.predicates import Held, Leaf, Stale, TimeIs, Turns
 from daemon.rules.questions import Compare, StateIs, Swing
 from daemon.rules.tallies import Count, Ratio, Share
 from daemon.rules.vocabulary import Limit
@@ -25,7 +36,7 @@ _DIFFERENCES = ("range", "stddev", "delta")
 _NOWHERE: Mapping[str, Point] = {}
 
 
-def resolve(leaf: Leaf, point: Point | None, others: Mapping[str, Point] = _NOWHERE) -> Limits:  # noqa: C901, PLR0911
+def resolve(leaf: Leaf, point: Point | None, others: Mapping[str, Point] = _NOWHERE) -> Limits:  # noqa: C901, PLR0911, PLR0912
     """Turn the limits of `leaf` into the unit of `point`.
 
     Args:
@@ -43,6 +54,11 @@ def resolve(leaf: Leaf, point: Point | None, others: Mapping[str, Point] = _NOWH
             return Limits(0, 0, f"silent for {format_span(leaf.stale.after)}")
         case TimeIs():
             return Limits(0, 0, leaf.time.words)
+        case Turns():
+            low, high, says = bounds(leaf, "")
+            return Limits(low, high, f"{over(leaf)} {says}", coverage_of(leaf.coverage), unit="")
+        case Held():
+            return Limits(0, 0, f"at least {format_span(leaf.hold)}")
         case StateIs():
             return _labels(leaf, point)
         case Swing():

@@ -28,7 +28,7 @@ _OF_A_CONDITION = (
     "during", "share",
 )  # fmt: skip
 #: Where conditions have others, or parts of their own, inside.
-_INSIDE = ("all", "any", "not", "stale", "count")
+_INSIDE = ("all", "any", "not", "stale", "count", "becomes", "held")
 #: These say how to look, not when it is too much: they differ for the clear condition too.
 _OF_A_WINDOW = (
     "over",

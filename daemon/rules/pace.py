@@ -15,7 +15,7 @@ from daemon.model import Point
 from daemon.rules.calendars import Calendar
 from daemon.rules.daily import FEWEST, Pieces
 from daemon.rules.pasts import Deviation, Forecast
-from daemon.rules.predicates import Leaf, Stale, asked, leaves
+from daemon.rules.predicates import Held, Leaf, Stale, Turns, asked, followed, leaves
 from daemon.rules.questions import Compare, Swing
 from daemon.rules.rule import RuleSpec
 from daemon.rules.tallies import Count, Ratio, Share
@@ -59,6 +59,11 @@ def _windows(rule: RuleSpec, points: Mapping[str, Point], leaf: Leaf, place: Loc
             yield from _judged(rule, points, leaf, over, (*place, "over"))
         case Swing():
             yield from _judged(rule, points, leaf, leaf.within, (*place, "within"))
+        case Turns() | Held():
+            least, word = (leaf.hold, "for") if isinstance(leaf, Held) else (leaf.over, "over")
+            for inner, _ in leaves(followed(leaf)):
+                if not isinstance(inner, Stale):
+                    yield from _judged(rule, points, inner, least, (*place, word))
         case _:
             pass
     if isinstance(leaf, Count) and not isinstance(leaf.count, str):

@@ -15,11 +15,14 @@
 {point: rope, falls_to: 90 %, within: 60d}                             a forecast
 {time: 22:00-06:00}                                                    the hour of the day
 {all: […]}  {any: […]}  {not: …}                                       and, or, not
+{count: {becomes: …}, over: 10min, at_least: 3}                        how often a condition came true
+{held: …, for: 90s}                                                    a condition that has been true for so long
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
@@ -29,7 +32,13 @@ from daemon.rules.calendars import CalendarUse
 from daemon.rules.pasts import Deviation, Forecast
 from daemon.rules.questions import Compare, StateIs, Swing
 from daemon.rules.tallies import Count, Ratio, Share
-from daemon.rules.vocabulary import Yaml, some
+from daemon.rules.vocabulary import Bounds, Limit, Yaml, some
+
+
+def _lasting(span: timedelta) -> timedelta:
+    if not span:
+        raise ValueError("`for` must be longer than nothing; without it the condition itself is enough")
+    return span
 
 
 class Silence(Yaml):
@@ -75,12 +84,44 @@ class NotOf(Yaml):
     part: Annotated[Condition, Field(alias="not")]
 
 
+class Becoming(Yaml):
+    """What is counted: a condition that comes true."""
+
+    becomes: Condition
+
+
+class Turns(Bounds):
+    """How often a condition has come true in a span."""
+
+    count: Becoming
+    over: Span
+    #: For how much of the span it must have been known before it can be said that it did not.
+    coverage: Limit | None = None
+
+    @property
+    def point(self) -> None:
+        """It looks at none itself."""
+
+
+class Held(Yaml):
+    """A condition has been true, without a break, for so long."""
+
+    held: Condition
+    hold: Annotated[Span, Field(alias="for"), AfterValidator(_lasting)]
+
+    @property
+    def point(self) -> None:
+        """It looks at none itself."""
+
+
 _SHAPES: tuple[tuple[str, str, type[Yaml]], ...] = (
     ("all", "<all>", AllOf),
     ("any", "<any>", AnyOf),
     ("not", "<not>", NotOf),
     ("stale", "<stale>", Stale),
     ("time", "<time>", TimeIs),
+    ("held", "<held>", Held),
+    ("becomes", "<turns>", Turns),
     ("count", "<count>", Count),
     ("per", "<ratio>", Ratio),
     ("share", "<share>", Share),
@@ -99,6 +140,9 @@ _SHAPES: tuple[tuple[str, str, type[Yaml]], ...] = (
 def _shape(given: Any) -> str:  # noqa: ANN401  whatever YAML holds
     """Which shape a mapping means, by its keys: so that faults name one shape, not all of them."""
     if isinstance(given, Mapping):
+        count = given.get("count")
+        if isinstance(count, Becoming) or (isinstance(count, Mapping) and "becomes" in count):
+            return "<turns>"
         return next((tag for key, tag, _ in _SHAPES if key in given), "<compare>")
     return next((tag for _, tag, model in _SHAPES if isinstance(given, model)), "<compare>")
 
@@ -107,6 +151,8 @@ Condition = Annotated[
     Annotated[AllOf, Tag("<all>")]
     | Annotated[AnyOf, Tag("<any>")]
     | Annotated[NotOf, Tag("<not>")]
+    | Annotated[Held, Tag("<held>")]
+    | Annotated[Turns, Tag("<turns>")]
     | Annotated[Stale, Tag("<stale>")]
     | Annotated[TimeIs, Tag("<time>")]
     | Annotated[Count, Tag("<count>")]
@@ -120,14 +166,17 @@ Condition = Annotated[
     Discriminator(_shape),
 ]
 
-for _model in (AllOf, AnyOf, NotOf):
+for _model in (AllOf, AnyOf, NotOf, Becoming, Turns, Held):
     _model.model_rebuild()
 
-Leaf = Compare | Deviation | Forecast | StateIs | Swing | Count | Ratio | Share | Stale | TimeIs
+Leaf = Compare | Deviation | Forecast | StateIs | Swing | Count | Ratio | Share | Stale | TimeIs | Turns | Held
 
 
 def leaves(condition: Condition, at: Location = ()) -> Iterator[tuple[Leaf, Location]]:
-    """Every question of a condition, left to right, with its place in the document."""
+    """Every question of a condition, left to right, with its place in the document.
+
+    One that follows a condition comes before the questions of that.
+    """
     match condition:
         case AllOf() | AnyOf():
             word = "all" if isinstance(condition, AllOf) else "any"
@@ -135,8 +184,20 @@ def leaves(condition: Condition, at: Location = ()) -> Iterator[tuple[Leaf, Loca
                 yield from leaves(part, (*at, word, n))
         case NotOf():
             yield from leaves(condition.part, (*at, "not"))
+        case Turns() | Held():
+            yield condition, at
+            yield from leaves(followed(condition), (*at, *_followed_at(condition)))
         case _:
             yield condition, at
+
+
+def followed(condition: Turns | Held) -> Condition:
+    """The condition that it follows."""
+    return condition.held if isinstance(condition, Held) else condition.count.becomes
+
+
+def _followed_at(condition: Turns | Held) -> Location:
+    return ("held",) if isinstance(condition, Held) else ("count", "becomes")
 
 
 def asked(leaf: Leaf) -> tuple[str, ...]:

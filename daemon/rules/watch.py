@@ -23,7 +23,7 @@ def _never() -> bool:
 class Watch(Alarm):
     """One rule on one asset: from the site's points to transitions."""
 
-    __slots__ = ("calendars", "faulted", "no_data", "points", "silences", "wants", "windows")
+    __slots__ = ("calendars", "faulted", "followers", "no_data", "points", "silences", "wants", "windows")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Watch(Alarm):
         self.points: tuple[PointState, ...] = tuple(dict.fromkeys(p for c in conditions for p in c.points))
         self.silences = tuple(dict.fromkeys(s for c in conditions for s in c.silences))
         self.calendars = tuple(dict.fromkeys(s for c in conditions for s in c.calendars))
+        self.followers = tuple(dict.fromkeys(f for c in conditions for f in c.followers))
         #: (point, key) of every window it needs.
         self.windows: tuple[tuple[str, str], ...] = ()
         #: What went wrong in the rule itself; it is not looked at until the next reload.
@@ -84,6 +85,12 @@ class Watch(Alarm):
             elif rung.phase is Phase.CLEARING or verdict is True or (verdict is None and self.no_data != "unknown"):
                 return False
         return True
+
+    def follow(self, now: datetime) -> None:
+        """Let what follows a condition see how it stands, before anything is concluded from it."""
+        ms = to_ms(now)
+        for follower in self.followers:
+            follower.look(ms)
 
     def look_again(self) -> None:
         """Have it take a step at the next reading of each of its points, whatever that says."""

@@ -26,11 +26,12 @@ _HAPPENING = re.compile(
 _SHARE = re.compile(
     rf"(?P<word>{WORDS}) (?P<limit>.+?) for (?P<share>\S+ ?[%‰]) of (?P<span>{SPAN})(?: \(now (?P<now>.+)\))?"
 )
+_OVER = re.compile(rf"over (?P<span>{SPAN}) (?P<word>{WORDS}) (?P<limit>.+)")
 _CHANGE = "变化"
 _OTHER = re.compile(r"(?:(?P<share>\S+ ?[%‰]) of )?(?P<point>[A-Za-z_]\w*)(?: plus (?P<plus>.+))?")
 
 
-def limit_zh(limit: str) -> str:
+def limit_zh(limit: str) -> str:  # noqa: PLR0911  one shape of words after another
     """The Chinese of a limit in words; what is no such limit stays as it is."""
     if match := _PLAIN.fullmatch(limit):
         return f"{'时段' if match[1] == 'hours' else '静默'} {match[2]}"
@@ -44,13 +45,17 @@ def limit_zh(limit: str) -> str:
     if match := FORECAST.fullmatch(limit):
         return forecast_zh(match)
     if match := _SHARE.fullmatch(limit):
-        now = f"（当前 {match['now']}）" if match["now"] else ""
-        span, hours = within(match["span"]), "" if match["span"].endswith(")") else "有 "
-        return f"{span}{hours} {match['share']} {COMPARED[match['word']]} {_ends(match['limit'])}{now}".replace(
-            "  ", " "
-        )
+        return _share(match)
+    if match := _OVER.fullmatch(limit):
+        return f"{within(match['span'])}{COMPARED[match['word']]} {_ends(match['limit'])}"
     match = _LIMIT.fullmatch(limit)
     return limit if match is None else _limit(match)
+
+
+def _share(match: re.Match[str]) -> str:
+    now = f"（当前 {match['now']}）" if match["now"] else ""
+    has = "" if match["span"].endswith(")") else "有"
+    return f"{within(match['span'])}{has} {match['share']} {COMPARED[match['word']]} {_ends(match['limit'])}{now}"
 
 
 def _limit(match: re.Match[str]) -> str:

@@ -111,6 +111,20 @@ _BASE = """
       - {level: III, when: {all: [{point: starts, take: delta, over: 20s, at_least: 5},
           {not: {point: p, below: {point: q, share: 50 %, plus: 10 kPa}}}]}}
 """, """
+    followed
+    levels:
+      - level: I
+        when: {count: {becomes: {all: [{point: p, below: 0.10 MPa}, {not: {point: mode, equals: inspection}}]}},
+          over: 1min, coverage: 20 %, at_least: 2}
+        clear: {for: 3s}
+      - level: II
+        when: {any: [{held: {point: chain, equals: open}, for: 20s}, {held: {all: [{point: chain, equals: open},
+          {point: p, take: mean, over: 5s, coverage: 20 %, below: 0.11 MPa}]}, for: 5s}]}
+      - level: III
+        when: {count: {becomes: {held: {point: n, above: 3, quality: good}, for: 2s}}, over: 90s, outside: [0, 2]}
+        for: 2s
+    unless: {count: {becomes: {stale: {after: 10s}}}, over: 30s, above: 2}
+""", """
     shares
     levels:
       - {level: I, when: {point: p, below: 0.10 MPa, share: 60 %, over: 10s, coverage: 30 %}, clear: {for: 3s}}
