@@ -34,6 +34,7 @@ class Count:
     __slots__ = ("_known", "_last", "_span", "_stock", "_verdict", "arm", "inner", "watches")
 
     def __init__(self, inner: Compiled, span: int, coverage: float) -> None:
+        """Over `span` milliseconds, of which a share must be known."""
         self.inner = inner
         self.arm: Callable[[int], None] = _nothing
         self.watches: dict[Any, None] = {}
@@ -95,6 +96,7 @@ class Stretch:
     __slots__ = ("_now", "_since", "_span", "_verdict", "arm", "inner", "watches")
 
     def __init__(self, inner: Compiled, span: int) -> None:
+        """At least `span` milliseconds."""
         self.inner = inner
         self.arm: Callable[[int], None] = _nothing
         self.watches: dict[Any, None] = {}
