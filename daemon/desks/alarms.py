@@ -145,6 +145,8 @@ class AlarmDesk:
             return
         alarm = now  # what was decided just before may have changed it
         told = self._known.engine.restate(alarm.rule, alarm.asset, moment, cause)
+        if told is None and cause is Cause.RELEASED and self._is_ending(alarm):
+            return
         restated = told or instrument.changed(alarm, alarm.state, cause, moment, entry.item.at)
         decision = plan(restated, alarm, self._bearing.on(restated, alarm, moment))
         storm = self._storms.open
@@ -153,6 +155,14 @@ class AlarmDesk:
             self._write(entry, alarm, restated, decision)
         elif decision.held_until != alarm.held_until:
             self._ledger.hold(alarm, decision.held_until)
+
+    def _is_ending(self, alarm: Alarm) -> bool:
+        """Whether its own end is among what was concluded at the same instant, and comes next.
+
+        The rules tell one instant at a time: an alarm that is open in the ledger and not with them has just ended.
+        """
+        with_rules = not instrument.is_own(alarm) and (alarm.rule, alarm.asset) not in self._known.engine.faulted
+        return with_rules and not self.unsettled
 
     # --- commands, reloads, restarts -----------------------------------------------------------------------
 

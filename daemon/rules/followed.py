@@ -10,6 +10,7 @@ moment at which time alone did. What late readings say is followed, and counts f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
