@@ -107,6 +107,32 @@ class TestDependencies:
         assert dispositions(spine) == {"L1": "own_order"}
         assert (Cause.RELEASED.value,) in rows(spine, "SELECT cause FROM transition")
 
+    @pytest.mark.parametrize("child_first", [True, False])
+    def test_what_ends_with_its_parent_gets_no_order_on_the_way(self, tmp_path: Path, *, child_first: bool) -> None:
+        """Both clear at the same instant, whichever is told first; a little later is later, and then it is released."""
+        names = ("L0", "L1") if child_first else ("L1", "L0")
+        parent, child = names
+        spine = depending(tmp_path, {child: {"asset": parent, "rules": ["fault"]}})
+        process(spine, says(0, parent, state="bad"), tick(6), says(10, child, state="bad"), tick(16))
+
+        process(spine, *(says(20, name, state="good") for name in sorted(names)), tick(60))
+
+        assert dispositions(spine) == {}
+        assert (Cause.RELEASED.value,) not in rows(spine, "SELECT cause FROM transition")
+        assert rows(spine, "SELECT count(*) FROM work_order") == [(1,)]
+
+    def test_what_is_taken_away_with_its_parent_gets_no_order_either(self, tmp_path: Path) -> None:
+        """A reload that removes both rules."""
+        spine = depending(tmp_path, {"L1": {"asset": "L0", "rules": ["fault"]}})
+        process(spine, says(0, "L0", state="bad"), tick(6), says(10, "L1", state="bad"), tick(16))
+        none = arranged(tmp_path, Arrangements(), RULES.replace("id: fault", "id: other"))
+        spine.journal.add_ruleset(none.hash, none.to_json(), tick(17).at)
+
+        process(spine, Reload(tick(20).at, none.hash), tick(21))
+
+        assert (Cause.RELEASED.value,) not in rows(spine, "SELECT cause FROM transition")
+        assert rows(spine, "SELECT count(*) FROM work_order WHERE rule = 'fault'") == [(1,)]
+
     def test_a_rule_may_be_a_child_of_another_on_the_same_asset(self, tmp_path: Path) -> None:
         """`child_of` names it; what is never suppressed is nobody's child."""
         child = """
