@@ -412,6 +412,7 @@ def _complain(stage: Stage) -> None:
     stage.complain(local(2026, 10, 9, 15, 50), "b3-lift-1", "电梯门老是关不上 <script>alert(1)</script>")
     stage.complain(local(2026, 10, 8, 7, 30), "zone-low", "早上水发黄")
     stage.complain(local(2026, 10, 14, 7, 10), "zone-low", "早上水又发黄")
+    stage.complain(local(2026, 10, 20, 8, 15), "b1-lift-1", "电梯里有怪声")
     stage.complain(local(2026, 10, 24, 9, 0), GATE, "道闸砸车")
     stage.complain(local(2026, 10, 25, 9, 0), "somewhere", "楼下有异味")
     stage.complain(local(2026, 11, 1, 9, 0), "zone-low", "十一月的投诉")

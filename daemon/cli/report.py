@@ -118,7 +118,7 @@ def _read(db: sqlite3.Connection, file: Path, asked: _Asked) -> Material:
     ruleset = Ruleset.from_json(body)
     period = known(parse(asked.month, ruleset.catalogue.site.timezone), store.life(db), str(file))
     rows = store.read(db, period.span)
-    places = _Places(asked.config, file.parent, asked.complaints)
+    places = _Places(asked.config.resolve(), file.parent.resolve(), asked.complaints and asked.complaints.resolve())
     return Material(
         period,
         ruleset.catalogue,

@@ -145,11 +145,11 @@ def _promises(found: Evidence) -> Iterator[Suggestion]:
     if low:
         rates = [_percent(one.in_time, one.judged) for one in low]
         zh = "；".join(f"“{one.title.zh}”{rate}" for one, rate in zip(low, rates, strict=True))
-        en = "; ".join(f"“{one.title.en}” {rate}" for one, rate in zip(low, rates, strict=True))
+        en = "; ".join(f"'{one.title.en}' {rate}" for one, rate in zip(low, rates, strict=True))
         yield _say(
             "promise",
             f"按时率低于 {LOW_RATE:.0%}（内部标准）：{zh} → 对照“各环节用时”找出卡在哪里。",
-            f"Kept in time less often than {LOW_RATE:.0%} (house rule): {en} → see in “Time per stage” where it waits.",
+            f"Kept in time less often than {LOW_RATE:.0%} (house rule): {en} → see in 'Time per stage' where it waits.",
         )
 
 
@@ -157,19 +157,19 @@ def _missed(found: Evidence) -> Iterator[Suggestion]:
     voices = found.voices
     if voices is None:
         return
-    for name, missed in voices.missed_by_asset.items():
+    for name, missed in voices.missed_by_asset:
         yield _say(
             "missed",
-            f"{name} 有 {missed} 起投诉在先、无告警（已有规则监视）→ 用投诉回测，检查限值与测点。",
-            f"{name}: {missed} complaints came without an alarm though rules watch it → backtest with the complaints;"
-            " look at limits and points.",
+            f"{name.zh} 有投诉而此前无告警：{missed} 起（已有规则监视）→ 用投诉回测，检查限值与测点。",
+            f"{name.en}: complaints without an alarm before them though rules watch it: {missed} → backtest with the"
+            " complaints; look at limits and points.",
             voices.command,
         )
     if voices.unwatched:
         yield _say(
             "unwatched",
-            f"{voices.unwatched} 起投诉没有规则监视 → 评估加装测点或增加规则。",
-            f"No rule watches what {voices.unwatched} complaints are about → consider a sensor or a rule.",
+            f"没有规则监视的投诉：{voices.unwatched} 起 → 评估加装测点或增加规则。",
+            f"Complaints that no rule could have foreseen: {voices.unwatched} → consider a sensor or a rule.",
         )
 
 
@@ -188,14 +188,14 @@ def _kinds(found: Evidence) -> Iterator[Suggestion]:
             )
 
 
-_ANY_KIND = "建议专项检查", "consider a dedicated inspection"
+_ANY_KIND = "建议专项检查。", "consider a dedicated inspection."
 _KIND_ADVICE = {
-    "lift": ("建议加密维保或评估更换", "consider more frequent maintenance, or a review for replacement"),
+    "lift": ("建议加密维保或评估更换。", "consider more frequent maintenance, or a review for replacement."),
     "pump_room": (
-        "建议检修水泵与阀组、核对控制参数",
-        "consider an overhaul of pumps and valves, and a look at the controls",
+        "建议检修水泵与阀组、核对控制参数。",
+        "consider an overhaul of pumps and valves, and a look at the controls.",
     ),
-    "water_zone": ("建议检漏并核对减压阀", "consider a leak survey and a look at the pressure reducers"),
+    "water_zone": ("建议检漏并核对减压阀。", "consider a leak survey and a look at the pressure reducers."),
 }
 
 
@@ -218,8 +218,8 @@ def _recurring(found: Evidence) -> Iterator[Suggestion]:
     again = [(sum(order.repeat for order in those), those[0]) for those in groups]
     worst = sorted((one for one in again if one[0] >= RECURRING - 1), key=lambda one: (-one[0], one[1].no))
     if worst:
-        zh = "；".join(f"{_place(one).zh}“{one.title.zh}”再次开单 {n} 次" for n, one in worst[:LISTED])
-        en = "; ".join(f"{_place(one).en}, “{one.title.en}”: {n} times again" for n, one in worst[:LISTED])
+        zh = "；".join(f"{one.place.zh}“{one.title.zh}”再次开单 {n} 次" for n, one in worst[:LISTED])
+        en = "; ".join(f"{one.place.en}, '{one.title.en}': {n} times again" for n, one in worst[:LISTED])
         rest = len(worst) - LISTED
         zh, en = (f"{zh} 等 {len(worst)} 处", f"{en}; and {rest} more") if rest > 0 else (zh, en)
         yield _say(
@@ -295,11 +295,6 @@ def _undecided(found: Evidence) -> Iterator[Suggestion]:
 
 def _say(key: str, zh: str, en: str, *commands: str) -> Suggestion:
     return Suggestion(key, Text(zh, en), commands)
-
-
-def _place(order: Order) -> Text:
-    name = order.asset_name
-    return Text(f"{order.building} {name.zh}".strip(), f"{order.building} {name.en}".strip())
 
 
 def _percent(n: int, of: int) -> str:

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from daemon.model import Level, Text
 from daemon.review.table import Cell, Ratio
+from daemon.workorders.notices import ROMAN
 
 Language = Literal["zh", "en"]
 
-_ROMAN = {Level.I: "Ⅰ", Level.II: "Ⅱ", Level.III: "Ⅲ"}
 _UNITS = {"zh": (" 天", " 小时", " 分", " 秒"), "en": (" d", " h", " min", " s")}
 _NOTHING = "–"
 
@@ -60,7 +60,7 @@ class Reader(NamedTuple):
             case Text():
                 return self.say(cell)
             case Level():
-                return _ROMAN[cell]
+                return ROMAN[cell]
             case Ratio():
                 return self.ratio(cell)
             case datetime():

@@ -7,15 +7,17 @@ from datetime import timedelta
 from html import escape
 from typing import NamedTuple
 
-from daemon.model import Level, Text
+from daemon.model import Level
 from daemon.review.cells import Reader
 from daemon.review.compose import Review
-from daemon.review.table import Ratio, Table
+from daemon.review.promises import Indicator
+from daemon.review.table import Table
 
-_WIDTH = 460
+_WIDTH = 420
 #: Colours of levels, as in a backtest's report; white stands on them with a contrast of at least 4.5.
 _LEVELS = {Level.I: "#b3261e", Level.II: "#b45309", Level.III: "#1d5fa8"}
 _RIGHT, _FALSE, _OPEN, _GRID, _BAR = "#0b6e4f", "#b3261e", "#9aa5b1", "#e4e7eb", "#1d5fa8"
+_LESS = "#b45309"
 _MOST_BARS = 12
 #: Of a label, in units of the drawing: a Chinese letter takes 12, a Latin one about 6.5.
 _LABEL = _WIDTH - 100
@@ -24,9 +26,13 @@ _LABEL = _WIDTH - 100
 def drawings(found: Review, reader: Reader) -> Iterator[tuple[str, str]]:
     """Caption and drawing of each chart."""
     yield reader.pick("每日工单（按级别）", "Orders per day, by level"), _days(found, reader)
-    rates = [(rate.title, rate.ratio) for rate in found.indicators if rate.ratio.of]
-    yield reader.pick("各项比率", "Rates"), _rates(rates, reader)
-    yield reader.pick("各环节用时：中位数与 90%", "Time per stage: median and 90 %"), _stages(found, reader)
+    yield reader.pick("各项比率", "Rates"), _rates(found.indicators, reader)
+    level = Level.I if any(stage.level is Level.I and stage.counted for stage in found.stages) else None
+    of = reader.pick("（Ⅰ级）", " (Level I)") if level is not None else ""
+    yield (
+        reader.pick(f"各环节用时{of}：中位数 / 90%", f"Time per stage{of}: median / 90 %"),
+        _stages(found, level, reader),
+    )
     yield reader.pick("按楼栋", "By building"), _groups(found.table("by_building"), reader)
     yield reader.pick("按设备", "By asset"), _groups(found.table("by_asset"), reader)
     yield reader.pick("按规则：属实、误报、无结论", "By rule: right, false, no verdict"), _rules(found, reader)
@@ -56,7 +62,7 @@ def _days(found: Review, reader: Reader) -> str:
                 parts.append(_bar(x, y, slot * 0.78, height, _LEVELS[level], words))
         if day.day == 1 or day.day % 5 == 0:
             parts.append(_text(x + slot * 0.39, bottom + 16, str(day.day), anchor="middle"))
-    names = {level: f"{reader.cell(level)}{reader.pick('级', '')}" for level in Level}
+    names = {level: _level(level, reader) for level in Level}
     parts.append(_legend([(names[level], _LEVELS[level]) for level in Level], 12))
     return _svg(parts, bottom + 24, reader.pick("每日工单", "Orders per day"))
 
@@ -95,14 +101,24 @@ def _rows(rows: Sequence[_Row], legend: Sequence[tuple[str, str]], name: str, no
     return _svg(drawn, top + len(rows) * 32, name)
 
 
-def _rates(rates: Iterable[tuple[Text, Ratio]], reader: Reader) -> str:
-    rows = [_Row(reader.say(words), [_Part(ratio.n / ratio.of, _BAR)], reader.ratio(ratio)) for words, ratio in rates]
-    return _rows(rows, (), reader.pick("各项比率", "Rates"), reader.pick("无数据", "no figures"))
+def _rates(rates: Iterable[Indicator], reader: Reader) -> str:
+    """Blue where more is better, brown where less is."""
+    rows = [
+        _Row(
+            reader.say(rate.title),
+            [_Part(rate.ratio.n / rate.ratio.of, _LESS if rate.key in {"repeat", "false"} else _BAR)],
+            reader.ratio(rate.ratio),
+        )
+        for rate in rates
+        if rate.ratio.of
+    ]
+    legend = [(reader.pick("越高越好", "more is better"), _BAR), (reader.pick("越低越好", "less is better"), _LESS)]
+    return _rows(rows, legend, reader.pick("各项比率", "Rates"), reader.pick("无数据", "no figures"))
 
 
-def _stages(found: Review, reader: Reader) -> str:
+def _stages(found: Review, level: Level | None, reader: Reader) -> str:
     """The longest of the 90 % spans is the whole width, the same for all: a short stage is a short bar."""
-    spans = [(s, s.median, s.p90) for s in found.stages if s.key != "whole"]
+    spans = [(s, s.median, s.p90) for s in found.stages if s.level is level and s.key != "whole"]
     longest = max((p90 for _, _, p90 in spans if p90 is not None), default=timedelta()) or timedelta(seconds=1)
     rows = [
         _Row(
@@ -119,7 +135,7 @@ def _stages(found: Review, reader: Reader) -> str:
 
 def _groups(table: Table, reader: Reader) -> str:
     names, levels = table.column("name"), [table.column(f"level_{n}") for n in (1, 2, 3)]
-    ids, totals = table.column("id"), [cell if isinstance(cell, int) else 0 for cell in table.column("orders")]
+    totals = [cell if isinstance(cell, int) else 0 for cell in table.column("orders")]
     most = max(totals, default=1)
     rows = []
     for n, name in enumerate(names[:_MOST_BARS]):
@@ -128,10 +144,8 @@ def _groups(table: Table, reader: Reader) -> str:
             _Part(count / most, _LEVELS[level], f"{reader.cell(level)}: {count}")
             for level, count in zip(Level, counts, strict=True)
         ]
-        words = reader.cell(name)
-        label = words if words == ids[n] or not ids[n] else f"{words} {ids[n]}"
-        rows.append(_Row(label, parts, str(totals[n])))
-    legend = [(f"{reader.cell(level)}{reader.pick('级', '')}", _LEVELS[level]) for level in Level]
+        rows.append(_Row(reader.cell(name), parts, str(totals[n])))
+    legend = [(_level(level, reader), _LEVELS[level]) for level in Level]
     return _rows(rows, legend if rows else (), reader.say(table.title), reader.pick("无工单", "no orders"))
 
 
@@ -161,13 +175,17 @@ def _rules(found: Review, reader: Reader) -> str:
 # --- pieces ------------------------------------------------------------------------------------------------
 
 
+def _level(level: Level, reader: Reader) -> str:
+    return reader.pick(f"{reader.cell(level)}级", f"Level {level.name}")
+
+
 def _svg(parts: Iterable[str], height: float, name: str) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:g}" role="img"'
     return f'{head} aria-label="{escape(name)}">{"".join(parts)}</svg>'
 
 
 def _text(x: float, y: float, words: str, *, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="12" text-anchor="{anchor}">{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="12.5" text-anchor="{anchor}">{escape(words)}</text>'
 
 
 def _bar(x: float, y: float, width: float, height: float, colour: str, words: str = "") -> str:

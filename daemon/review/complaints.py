@@ -48,8 +48,8 @@ class Voices:
     #: Nobody could tell what they are about, or nothing was watched yet.
     left_out: int
     median_lead: timedelta | None
-    #: By the asset's name.
-    missed_by_asset: Mapping[str, int]
+    #: Name of the asset and how many, the most first.
+    missed_by_asset: Sequence[tuple[Text, int]]
     #: Orders verified in the month on whose asset nobody complained.
     quiet_orders: int
     #: Plays the month through the rules and scores it.
@@ -68,7 +68,7 @@ def voices(
     kinds = Counter(_kind(voice, watched) for voice in heard)
     types = {order.key: order.type for order in orders}
     leads = sorted(voice.lead for voice in heard if voice.lead is not None)
-    missed = Counter(names.get(v.asset, Text(v.asset, v.asset)).zh for v in heard if _kind(v, watched) == "missed")
+    missed = Counter(voice.asset for voice in heard if _kind(voice, watched) == "missed")
     about = {voice.asset for voice in heard if voice.asset}
     return Voices(
         all=tuple(heard),
@@ -79,7 +79,10 @@ def voices(
         unwatched=kinds["unwatched"],
         left_out=kinds["left_out"],
         median_lead=middle(leads),
-        missed_by_asset=dict(sorted(missed.items(), key=lambda item: (-item[1], item[0]))),
+        missed_by_asset=[
+            (names.get(asset, Text(asset, asset)), n)
+            for asset, n in sorted(missed.items(), key=lambda i: (-i[1], i[0]))
+        ],
         quiet_orders=sum(
             order.type == "pre_complaint" and order.status == "verified" and order.asset not in about
             for order in orders

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
-from daemon.model import Catalogue, Level, Text
+from daemon.model import Asset, Catalogue, Level, Text
 from daemon.review import alarms, groups
 from daemon.review.advice import Evidence, Suggestion, suggestions
 from daemon.review.complaints import Voice, Voices, complaint_table, voices
@@ -107,7 +107,7 @@ def review(found: Material) -> Review:
     """The review of what was found."""
     orders = read_orders(found.orders)
     titles = {**found.titles, **{order.rule: order.title for order in orders if order.type != "root_cause"}}
-    names = {asset.id: asset.name for asset in found.catalogue.assets}
+    names = {asset.id: _place(asset) for asset in found.catalogue.assets}
     heard = None
     if found.complaints is not None:
         heard = voices(found.complaints, orders, found.watched, names, found.score_command)
@@ -155,6 +155,11 @@ def review(found: Material) -> Review:
         tuple(tables),
         tuple(suggestions(evidence)),
     )
+
+
+def _place(asset: Asset) -> Text:
+    name = asset.name
+    return Text(f"{asset.building} {name.zh}".strip(), f"{asset.building} {name.en}".strip())
 
 
 def _headline(orders: Sequence[Order], rates: Sequence[Indicator], heard: Voices | None) -> Headline:

@@ -47,8 +47,8 @@ def by(
 ) -> Table:
     """A table of groups, the largest first; `call` names a group by any of its orders."""
     groups = sorted(grouped(orders, key).items(), key=lambda item: (-len(item[1]), item[0]))
-    rows = [(group, call(those[0]), *counts(those, len(orders))) for group, those in groups]
-    return table(name, title, [("id", "代号", "Id"), ("name", "名称", "Name"), *_COUNTS], rows)
+    rows = [(call(those[0]), group, *counts(those, len(orders))) for group, those in groups]
+    return table(name, title, [("name", "名称", "Name"), ("id", "代号", "Id"), *_COUNTS], rows)
 
 
 def group_tables(orders: Sequence[Order]) -> list[Table]:
@@ -68,7 +68,7 @@ def group_tables(orders: Sequence[Order]) -> list[Table]:
             lambda o: Text(o.building, o.building) if o.building else NO_BUILDING,
         ),
         by("by_kind", ("按设备类别", "By kind of asset"), ours, lambda o: o.kind, lambda o: called(KINDS, o.kind)),
-        by("by_asset", ("按设备", "By asset"), ours, lambda o: o.asset, lambda o: o.asset_name),
+        by("by_asset", ("按设备", "By asset"), ours, lambda o: o.asset, lambda o: o.place),
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from daemon.model import Level, OrderStatus, Text
+from daemon.review.words import WHOLE_SITE
 from daemon.store.review import Happened, OrderRow
 from daemon.workorders.course import Promise
 from daemon.workorders.sla import MILESTONES
@@ -20,6 +21,7 @@ OF_RESIDENTS = ("pre_complaint", "incident")
 class Handling(NamedTuple):
     """One try to mend it: the first, or one after a reopening."""
 
+    level: Level
     stamps: Mapping[str, datetime]
     promises: tuple[Promise, ...]
     #: It is the last one, and somebody still has it to do, or the sensor to judge.
@@ -83,6 +85,12 @@ class Order:
         verdicts = [promise.in_time for promise in self.promises if promise.in_time is not None]
         return not all(verdicts) if verdicts else None
 
+    @property
+    def place(self) -> Text:
+        """Building and asset."""
+        name = self.asset_name
+        return Text(f"{self.building} {name.zh}".strip(), f"{self.building} {name.en}".strip())
+
     def times(self, occasion: str) -> int:
         """How often something happened to it."""
         return sum(event.occasion == occasion for event in self.events)
@@ -95,15 +103,16 @@ def orders(rows: Iterable[OrderRow]) -> list[Order]:
 
 def _order(row: OrderRow) -> Order:
     document, course = row.document, row.course
+    whole = row.asset == document["site"]  # a storm, or the gateway itself
     taken_by = next((event.by for event in row.events if event.occasion == "accepted" and event.by), "")
-    past = tuple(Handling(one.stamps, one.promises, in_hand=False) for one in course.past)
+    past = tuple(Handling(one.level, one.stamps, one.promises, in_hand=False) for one in course.past)
     return Order(
         key=row.key,
         no=row.alarm_no,
         site=document["site"],
         asset=row.asset,
-        asset_name=_text(document["asset_name"]),
-        kind=document["asset_kind"],
+        asset_name=WHOLE_SITE if whole else _text(document["asset_name"]),
+        kind="site" if whole else document["asset_kind"],
         building=document["building"],
         rule=row.rule,
         title=_text(document["title"]),
@@ -118,7 +127,7 @@ def _order(row: OrderRow) -> Order:
         by_person=not row.team and bool(taken_by),
         households=document["households"],
         repeat=bool(document["previous"]) and document["type"] != "root_cause",
-        handlings=(*past, Handling(course.stamps, course.promises, course.in_hand)),
+        handlings=(*past, Handling(course.level, course.stamps, course.promises, course.in_hand)),
         events=row.events,
     )
 

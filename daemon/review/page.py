@@ -14,6 +14,8 @@ from daemon.review.table import Cell, Table
 
 #: More rows than anybody reads; the sheets have them all.
 _MOST_ROWS = 60
+#: Letters that stay in one line.
+_SHORT = 17
 
 #: The page, section by section: heading and the tables in it.
 _SECTIONS = (
@@ -118,14 +120,15 @@ def _table(table: Table, reader: Reader) -> Iterator[str]:
     if not table.rows:
         yield f'<p class="none">{reader.pick("无", "none")}</p>'
     else:
-        right = [any(is_number(row[n]) for row in table.rows) for n in range(len(table.columns))]
-        kinds = ['class="n"' if flush else "" for flush in right]
+        shown = [n for n, column in enumerate(table.columns) if column.key != "id" or table.key == "by_asset"]
+        flush = {n for n in shown if any(is_number(row[n]) for row in table.rows)}
         yield '<div class="scroll"><table><thead><tr>'
-        yield "".join(
-            f"<th {kind}>{escape(reader.say(c.title))}</th>" for c, kind in zip(table.columns, kinds, strict=True)
-        )
+        for n in shown:
+            yield f"<th{_class('n' if n in flush else '')}>{escape(reader.say(table.columns[n].title))}</th>"
         yield "</tr></thead><tbody>"
-        yield from (f"<tr>{_row(row, table, kinds, reader)}</tr>" for row in table.rows[:_MOST_ROWS])
+        for row in table.rows[:_MOST_ROWS]:
+            cells = (_cell(row[n], table.columns[n].key, n in flush, reader) for n in shown)
+            yield f"<tr>{''.join(cells)}</tr>"
         yield "</tbody></table></div>"
     rest = len(table.rows) - _MOST_ROWS
     if rest > 0:
@@ -135,14 +138,19 @@ def _table(table: Table, reader: Reader) -> Iterator[str]:
         yield f'<p class="note">{escape(reader.say(table.note))}</p>'
 
 
-def _row(row: Sequence[Cell], table: Table, kinds: Sequence[str], reader: Reader) -> str:
-    cells = []
-    for column, cell, kind in zip(table.columns, row, kinds, strict=True):
-        text = escape(reader.cell(cell))
-        if column.key == "command":
-            text = f"<code>{text}</code>"
-        cells.append(f"<td {kind}>{text}</td>" if cell != 0 else f'<td class="n zero">{text}</td>')
-    return "".join(cells)
+def _cell(cell: Cell, key: str, flush: bool, reader: Reader) -> str:  # noqa: FBT001  as the column is
+    text = reader.cell(cell)
+    words = escape(text)
+    if key == "command":
+        words = f"<code>{words}</code>"
+    kinds = ["n"] if flush else ["s"] if len(text) <= _SHORT else []
+    kinds += ["zero"] if cell == 0 else []
+    return f"<td{_class(*kinds)}>{words}</td>"
+
+
+def _class(*names: str) -> str:
+    found = " ".join(filter(None, names))
+    return f' class="{found}"' if found else ""
 
 
 def _footer(reader: Reader) -> str:

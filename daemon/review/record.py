@@ -16,7 +16,7 @@ from daemon.store.review import Told
 from daemon.workorders.notices import WORDS
 from daemon.workorders.sla import MILESTONES
 
-_YES, _NONE = Text("是", "yes"), Text("–", "–")
+_YES, _NONE, _ALL = Text("是", "yes"), Text("–", "–"), Text("全部", "all")
 
 
 def indicator_table(rates: Iterable[Indicator]) -> Table:
@@ -28,9 +28,22 @@ def indicator_table(rates: Iterable[Indicator]) -> Table:
 
 def stage_table(found: Iterable[Stage]) -> Table:
     """How long each stage took."""
-    rows = [(s.title, s.median, s.p90, s.longest, s.counted, s.waiting, s.untold) for s in found]
+    rows = [
+        (
+            s.title,
+            _ALL if s.level is None else s.level,
+            s.median,
+            s.p90,
+            s.longest,
+            s.counted,
+            s.waiting,
+            s.untold,
+        )
+        for s in found
+    ]
     columns = [
-        ("stage", "环节", "Stage"), ("median", "中位数", "Median"), ("p90", "90% 在此时间内", "90 % within"),
+        ("stage", "环节", "Stage"), ("level", "级别", "Level"), ("median", "中位数", "Median"),
+        ("p90", "90% 在此时间内", "90 % within"),
         ("longest", "最长", "Longest"), ("counted", "计入次数", "Counted"), ("waiting", "尚未到", "Still to come"),
         ("untold", "无此记录", "Not told"),
     ]  # fmt: skip
@@ -44,9 +57,9 @@ def stage_table(found: Iterable[Stage]) -> Table:
 
 def promise_table(found: Iterable[Kept]) -> Table:
     """What was promised and kept."""
-    rows = [(k.id, k.title, k.rate, k.in_time, k.late, k.missed, k.running) for k in found]
+    rows = [(k.title, k.id, k.rate, k.in_time, k.late, k.missed, k.running) for k in found]
     columns = [
-        ("promise", "时限", "Promise"), ("title", "承诺", "Title"), ("rate", "按时率", "In time"),
+        ("title", "承诺", "Promise"), ("id", "代号", "Id"), ("rate", "按时率", "In time"),
         ("in_time", "按时", "Kept in time"), ("late", "迟到完成", "Kept late"), ("missed", "超时未完成", "Missed"),
         ("running", "未到期", "Still running"),
     ]  # fmt: skip
@@ -150,8 +163,12 @@ def open_table(orders: Iterable[Order]) -> Table:
 
 def commands_table(rules: Iterable[RuleCount], commands: Mapping[str, tuple[str, ...]]) -> Table:
     """What to try for each rule that gave a false alarm."""
-    rows = [(one.rule, one.false, command) for one in rules if one.false for command in commands.get(one.rule, ())]
-    columns = [("rule", "规则", "Rule"), ("false", "误报", "False"), ("command", "可试命令", "Command to try")]
+    tried: dict[str, list[str]] = {}
+    for one in rules:
+        for command in commands.get(one.rule, ()) if one.false else ():
+            tried.setdefault(command, []).append(one.rule)
+    rows = [(command, " ".join(of)) for command, of in tried.items()]
+    columns = [("command", "可试命令", "Command to try"), ("rules", "涉及规则", "Rules")]
     note = Text(
         "在网关上运行；只读取历史，不改动任何配置。",
         "Run them on the gateway; they read the history and change no configuration.",

@@ -81,8 +81,11 @@ def summary_sheet(found: Review, reader: Reader) -> str:
 
 def _cells(found: Review, reader: Reader) -> Iterable[list[object]]:
     for table in found.tables:
+        place = next((n for n, column in enumerate(table.columns) if column.key in {"id", "level"} and n), None)
         for row in table.rows:
             item = reader.cell(row[0])
+            if place is not None and (name := reader.cell(row[place])) not in {"", item}:  # names may be the same
+                item = f"{item} ({name})"
             for column, cell in zip(table.columns[1:], row[1:], strict=True):
                 yield [reader.say(table.title), item, reader.say(column.title), *_figure(cell, reader)]
 

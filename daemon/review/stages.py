@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from daemon.model import Text
+from daemon.model import Level, Text
 from daemon.review.orders import Handling, Order
 
 _ZERO = timedelta()
@@ -18,6 +18,8 @@ class Stage:
 
     key: str
     title: Text
+    #: Of handlings at that level; None: of all.
+    level: Level | None
     times: tuple[timedelta, ...]
     #: In hand, and not come to its end yet.
     waiting: int
@@ -55,9 +57,11 @@ _STAGES = (
 
 
 def stages(orders: Iterable[Order]) -> list[Stage]:
-    """Every stage, over all handlings of the orders."""
+    """Every stage over all handlings of the orders, then at each level that there is."""
     handlings = [handling for order in orders for handling in order.handlings]
-    return [_stage(handlings, key, Text(zh, en), since, until) for key, zh, en, since, until in _STAGES]
+    groups: list[tuple[Level | None, list[Handling]]] = [(None, handlings)]
+    groups += [(level, found) for level in Level if (found := [one for one in handlings if one.level is level])]
+    return [_stage(of, level, row) for level, of in groups for row in _STAGES]
 
 
 def times(handling: Handling) -> list[timedelta | None]:
@@ -72,7 +76,8 @@ def _time(handling: Handling, since: str, until: str) -> timedelta | None:
     return max(ended - began, _ZERO)  # a service's clock may differ from another's
 
 
-def _stage(handlings: Sequence[Handling], key: str, title: Text, since: str, until: str) -> Stage:
+def _stage(handlings: Sequence[Handling], level: Level | None, row: tuple[str, str, str, str, str]) -> Stage:
+    key, zh, en, since, until = row
     found: list[timedelta] = []
     waiting = 0
     for handling in handlings:
@@ -81,7 +86,7 @@ def _stage(handlings: Sequence[Handling], key: str, title: Text, since: str, unt
             found.append(span)
         elif handling.in_hand and not handling.beyond(until):
             waiting += 1
-    return Stage(key, title, tuple(sorted(found)), waiting, len(handlings) - len(found) - waiting)
+    return Stage(key, Text(zh, en), level, tuple(sorted(found)), waiting, len(handlings) - len(found) - waiting)
 
 
 def middle(spans: Sequence[timedelta]) -> timedelta | None:

@@ -31,12 +31,12 @@ th,td{text-align:left;padding:6px 10px;border-bottom:1px solid #eef1f4;vertical-
 th{color:#52606d;font-weight:600;background:#fafbfc;white-space:nowrap}
 tr:last-child td{border-bottom:0}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td:first-child{white-space:nowrap}
+.s{white-space:nowrap}
 .zero{color:#9aa5b1}
 .note,.none{color:#616e7c;font-size:12.5px;margin:5px 2px 0}
 footer{margin-top:36px;color:#616e7c;font-size:12.5px}
 @media (max-width:600px){main{padding:16px 10px 32px}h1{font-size:20px}.tiles b{font-size:22px}
-td{min-width:4.5em}td.n{min-width:0}}
+td{min-width:6em}td.n,td.s{min-width:0}}
 @page{size:A4;margin:14mm 12mm}
 @media print{
 body{background:#fff;font-size:10pt}main{max-width:none;padding:0}

@@ -22,6 +22,7 @@ KINDS: Mapping[str, Text] = {
     "pump_room": Text("泵房", "Pump room"),
     "water_zone": Text("供水分区", "Water zone"),
     "fire_main": Text("消防管网", "Fire main"),
+    "access_gate": Text("道闸", "Access gate"),
     "site": Text("项目整体", "Whole site"),
 }
 STATUSES: Mapping[str, Text] = {
@@ -59,7 +60,8 @@ ROLES: Mapping[str, Text] = {
     "headquarters": Text("总部", "Headquarters"),
     "residents": Text("住户", "Residents"),
 }
-NO_BUILDING = Text("（未写楼栋）", "(no building)")
+WHOLE_SITE = Text("项目整体", "Whole site")
+NO_BUILDING = Text("（不分楼栋）", "(no building)")
 NOBODY = Text("（无人接单）", "(nobody accepted)")
 
 

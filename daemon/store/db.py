@@ -160,11 +160,23 @@ class Progress:
         self._map.close()
 
 
+def _read_only(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
 @contextlib.contextmanager
 def reader(path: Path | str) -> Iterator[sqlite3.Connection]:
     """A short read-only look at the file, for everybody who is not the writer."""
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    db = _read_only(f"file:{path}?mode=ro")
     try:
+        try:
+            db.execute("PRAGMA schema_version")
+        except sqlite3.OperationalError:
+            # nobody has it open, and we may not make the two files beside it through which readers and writer agree
+            if Path(f"{path}-wal").exists() or not Path(path).exists():
+                raise
+            db.close()
+            db = _read_only(f"file:{path}?mode=ro&immutable=1")
         db.execute("PRAGMA query_only = ON")
         yield db
     finally:

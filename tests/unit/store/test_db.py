@@ -76,3 +76,14 @@ def test_facts_are_overwritten() -> None:
 
     assert fact(db, "x") == "2"
     assert fact(db, "y", "none") == "none"
+
+
+def test_a_reader_that_may_not_write_beside_it_reads_a_file_that_nobody_has_open(tmp_path: Path) -> None:
+    """A stopped daemon leaves the file alone; whoever may only read its directory can still look at it."""
+    db = open_db(tmp_path, T0).db
+    set_fact(db, "x", "1")
+    db.close()
+    (tmp_path / f"{FILE}-shm").mkdir()  # as if it could not be made
+
+    with reader(tmp_path / FILE) as look:
+        assert fact(look, "x") == "1"
