@@ -305,14 +305,15 @@ def test_a_large_month(played: Played, tmp_path: Path) -> None:
         chosen = ", ".join("key || '#' || n" if name == "key" else name for name in columns)
         db.execute("BEGIN")
         db.execute(
-            f"WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 42) "  # noqa: S608  names
+            "WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 42) "  # noqa: S608  names of columns
             f"INSERT INTO work_order SELECT {chosen} FROM work_order, more WHERE created_at >= ? AND created_at < ?",
             (begin_ms, end_ms),
         )
         db.execute(
             "INSERT INTO order_event (order_key, at, occasion, promise, by, detail, late)"
             " SELECT w.key, e.at, e.occasion, e.promise, e.by, e.detail, e.late FROM work_order AS w"
-            " JOIN order_event AS e ON e.order_key = substr(w.key, 1, instr(w.key, '#') - 1) WHERE instr(w.key, '#') > 0"
+            " JOIN order_event AS e ON e.order_key = substr(w.key, 1, instr(w.key, '#') - 1)"
+            " WHERE instr(w.key, '#') > 0"
         )
         db.execute("COMMIT")
     large = Played(tmp_path, played.stage)
