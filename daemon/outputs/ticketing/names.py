@@ -24,8 +24,7 @@ def service(config: DeclaredConfig, *, masked: bool = False) -> dict[str, Any]:
     parts = urlsplit(config.url)
     secrets = {name: _MASKED if masked else secret.get_secret_value() for name, secret in config.secrets.items()}
     user = config.auth.basic.username if config.auth is not None and config.auth.basic is not None else ""
-    login = {"login": dict.fromkeys(config.login.keep, _MASKED)} if config.login is not None else {}
-    return login | {
+    return {
         "url": config.url.rstrip("/"),
         "origin": f"{parts.scheme}://{parts.netloc}",
         "user": user,
@@ -114,6 +113,8 @@ def sample(request: str, config: DeclaredConfig, site: Site, kept: Mapping[str, 
     """
     values = service(config, masked=True) | {"kept": dict(kept), "site": site.id, "site_name": words(site.name)}
     key = sample_order(site).key
+    if config.login is not None and request != "login":
+        values["login"] = dict.fromkeys(config.login.keep, _MASKED)
     made = order(key)
     own: dict[str, dict[str, Any]] = {
         "create": made | body(sample_body(site)),
@@ -121,5 +122,8 @@ def sample(request: str, config: DeclaredConfig, site: Site, kept: Mapping[str, 
         "ticket": made | {"ref": _SOME_REF},
         "changes": {"since": stamp(_AT), "page": 1},
         "open": {"page": 1},
+        "login": {},
     }
-    return values | (own.get(request) or note(_SOME_REF, f"{key}#0123456789abcdef", sample_note(site, request)))
+    if request in own:
+        return values | own[request]
+    return values | note(_SOME_REF, f"{key}#0123456789abcdef", sample_note(site, request))

@@ -12,7 +12,7 @@ from yarl import URL
 
 from daemon.model import Reject
 from daemon.outputs.ticketing.shape import Basic, DeclaredConfig, Step
-from daemon.outputs.ticketing.template import Placeholder, Words, fill, flat, parse, text
+from daemon.outputs.ticketing.template import Placeholder, Words, fill, flat, named, parse, text
 
 
 class Prepared(NamedTuple):
@@ -30,7 +30,7 @@ def prepare(step: Step, config: DeclaredConfig, words: Words, *, masked: bool = 
     Raises:
         Reject: it cannot be filled for this order.
     """
-    headers = flat({"Accept": "application/json", **config.headers, **step.headers}, words)
+    headers = flat({"Accept": "application/json", **_common(config, words), **step.headers}, words)
     query = flat(step.query, words)
     body = None
     if step.tree is not None:
@@ -46,6 +46,14 @@ def prepare(step: Step, config: DeclaredConfig, words: Words, *, masked: bool = 
     url = URL(config.url.rstrip("/") + _path(step.path, words), encoded=True)
     safe = {name: _one_line(value) for name, value in headers.items()}
     return Prepared(step.method, url.update_query(query) if query else url, safe, body)
+
+
+def _common(config: DeclaredConfig, words: Words) -> Mapping[str, str]:
+    """Headers of every request; on the login itself none that it is to give."""
+    if "login" in words.values:
+        return config.headers
+    asks = {header for header, told in config.headers.items() if any(p.path.startswith("login.") for p in named(told))}
+    return {header: told for header, told in config.headers.items() if header not in asks}
 
 
 def _one_line(value: str) -> str:

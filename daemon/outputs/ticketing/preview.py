@@ -13,7 +13,7 @@ from daemon.outputs.ticketing.shape import DeclaredConfig, Step
 from daemon.outputs.ticketing.template import Words
 
 #: The kinds of note, each written by its own request or by `note`.
-KINDS = ("update", "recovery", "reopen", "verified")
+KINDS = ("update", "recovery", "reopen", "verified", "duplicate")
 
 
 class Shown(NamedTuple):
@@ -34,7 +34,7 @@ def preview(config: DeclaredConfig, site: Site) -> Iterator[Shown]:
         Reject: one cannot be filled for the made-up order.
     """
     if config.login is not None:
-        yield _shown("login", config.login, config, site, "create", {})
+        yield _shown("login", config.login, config, site, "login", {})
     given = config.requests.given()
     for name in ("create", "search", *KINDS, "changes", "ticket", "open"):
         request = given.get(name) or (config.requests.note if name in KINDS else None)

@@ -90,7 +90,7 @@ def _templates(config: DeclaredConfig) -> Iterator[Fault]:
                 look = _Look(config, names.sample(kind, config, site, {}))
                 yield from look.template(("requests", name, which), mark)
     if config.login is not None:
-        yield from _Look(config, names.service(config, masked=True)).step(("login",), config.login)
+        yield from _Look(config, names.sample("login", config, site, {})).step(("login",), config.login)
     for header, template in config.headers.items():
         yield from _Look(config, names.sample("open", config, site, {})).template(("headers", header), template)
 

@@ -136,7 +136,8 @@ async def test_a_ticket_is_found_listed_and_noted_in_a_real_tracker(gateway: Gat
         assert await sink.find(KEY) is None
         ref = await sink.create(KEY, sample_body(SITE))
         assert await sink.find(KEY) == ref
-        assert await sink.find(KEY + "1") is None
+        assert await sink.find_all(KEY) == (ref,)
+        assert await sink.find_all(KEY + "1") == ()
         await tracker.set(ref, status="resolved")
         assert await sink.find(KEY) == ref  # whatever its state
         assert await sink.open_tickets() == ()
@@ -147,6 +148,8 @@ async def test_a_ticket_is_found_listed_and_noted_in_a_real_tracker(gateway: Gat
         await tracker.set(ref, status="in-progress")
         (ticket,) = await sink.open_tickets()
         assert (ticket.ref, ticket.key, ticket.level) == (ref, marker(KEY), "I")
+        await sink.note(ref, f"{KEY}#2", note.replace(b"update", b"duplicate"))
+        assert (await tracker.issues())[0]["status"]["name"] == "resolved"
         with pytest.raises(Reject, match="no such issue 99"):
             await sink.note("99", f"{KEY}#1", note)
 

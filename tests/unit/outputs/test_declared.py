@@ -308,9 +308,10 @@ async def test_a_login_is_asked_for_once_and_again_when_it_has_expired(service: 
     current = {"t1"}
     async with service.sink(
         login=login,
+        headers={"X-Token": "{login.token}"},
         answers=answers,
         secrets={"p": "x"},
-        requests={"create": create(headers={"X-Token": "{login.token}"})},
+        requests={"create": create()},
     ) as sink:
         await sink.create(KEY, BODY)
         await sink.create(KEY, BODY)
@@ -322,6 +323,7 @@ async def test_a_login_is_asked_for_once_and_again_when_it_has_expired(service: 
 
     paths = [heard.path.removeprefix("/")[0] for heard in service.asked]
     assert "".join(paths) == "lcc" + "clc" + "clc"
+    assert "X-Token" not in service.asked[0].headers
 
 
 # --- looking for a ticket ----------------------------------------------------------------------------------
