@@ -38,12 +38,19 @@ def _resolve(value: Any, document: Document, place: Location, faults: list[str])
     return _read(value, document, place, faults) if isinstance(value, str) else value
 
 
+def _is_told(value: str, place: Location) -> bool:
+    """Whether it only says where in an answer something is, or where in a request something goes."""
+    if place[:1] != ("ticketing",) or _SHOWN.isdisjoint(place[1:2]):
+        return False
+    return "keep" in place or "{" in value
+
+
 def _read(value: str, document: Document, place: Location, faults: list[str]) -> str:
     if place[-2:-1] == ("tls",):
         return str(Path(document.name).parent / value)  # relative to the file, wherever we are started
     match = _REFERENCE.match(value)
     if match is None:
-        if place and (place[-1] in _SECRETS or place[:2] == ("ticketing", "secrets")):
+        if place and (place[-1] in _SECRETS or place[:2] == ("ticketing", "secrets")) and not _is_told(value, place):
             faults.append(
                 f"{document.place(place)}: a secret must not stand in YAML; write ${{cred:NAME}} (systemd credential), "
                 "${file:PATH} or ${env:NAME}"

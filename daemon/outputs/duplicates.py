@@ -100,7 +100,7 @@ class Duplicates:
         return self._clock.now() + timedelta(seconds=self._backoff.wait(self._tries[look.id]))
 
     async def settle(self, look: SecondLook, refs: Sequence[str]) -> str:
-        """The ticket that counts of those found; people hear of the others, and each says that it is a duplicate.
+        """The ticket that counts of those found; people hear of the others, and each is told that it is a duplicate.
 
         Raises:
             Retry: a note cannot be written now.
@@ -121,6 +121,9 @@ class Duplicates:
             advice="work on the older one; close the others in the ticketing service",
         )
         _DUPLICATES.labels(self._name).inc(len(others))
+        # The order follows the older one before anything happens to the others: what becomes of those is not its fate.
+        again_at = now + timedelta(seconds=_LOOK_EVERY)
+        await self._run_job(partial(outbox.looked, delivery_id=look.id, ref=kept, again_at=again_at))
         for ref in others:
             body = orjson.dumps(doubt.duplicate_note(look.order_key, kept, look.level.name, stamp(now)))
             try:

@@ -5,7 +5,7 @@ emit <── TicketUpdate <── changes since the cursor <── the ticketing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from daemon.outputs.sink import Change, Changes, TicketSink
 from daemon.store import outbox
 from daemon.store.db import fact, reader, set_fact
 from daemon.store.jobs import RunJob
+from daemon.store.outbox import Followed
 from daemon.supervisor import Backoff
 
 log = structlog.get_logger(__name__)
@@ -67,7 +68,8 @@ class Polling:
             while True:
                 await self._clock.sleep(wait)
                 try:
-                    page = await self._sink.changes(cursor, outbox.followed(db))
+                    followed = outbox.followed(db)
+                    page = await self._sink.changes(cursor, followed)
                 except (Retry, Reject) as error:
                     attempt += 1
                     wait = max(self._rhythm.interval, self._rhythm.backoff.wait(attempt))
@@ -79,7 +81,7 @@ class Polling:
                     log.info("ticket_poll_back", sink=self._name, url=self._sink.url)
                 trouble, attempt = "", 0
                 more = bool(page.changes) and page.cursor != cursor
-                cursor = await self._take(page, cursor)
+                cursor = await self._take(_still(page, followed, outbox.followed(db)), cursor)
                 wait = 0.0 if more else self._rhythm.interval
 
     @property
@@ -97,3 +99,10 @@ class Polling:
             await self._run_job(lambda db: set_fact(db, self._cursor_name, page.cursor))
             reached("after_cursor")
         return page.cursor
+
+
+def _still(page: Changes, before: Sequence[Followed], after: Sequence[Followed]) -> Changes:
+    """Without what became of a ticket that has meanwhile turned out to be the second of its order."""
+    refs = {order.key: order.ref for order in after}
+    left = {order.key for order in before if refs.get(order.key, order.ref) != order.ref}
+    return Changes(page.cursor, tuple(change for change in page.changes if change.key not in left)) if left else page

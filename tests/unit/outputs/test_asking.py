@@ -79,6 +79,10 @@ class Bench:
     def refs(self) -> list[str | None]:
         return [row[0] for row in self.state.db.execute("SELECT ref FROM outbox ORDER BY id")]
 
+    def look_at(self) -> int | None:
+        ((look_at,),) = self.state.db.execute("SELECT look_at FROM outbox").fetchall()
+        return None if look_at is None else int(look_at)
+
     def titles(self) -> list[str]:
         return [ticket.title for ticket in self.service.tickets.all()]
 
