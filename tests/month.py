@@ -16,6 +16,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from daemon import settings
+from daemon.complaint import Complaint
 from daemon.desks.muting import shelf_target
 from daemon.desks.orders import CANCEL
 from daemon.model import Command, Input, Level, Observation, OrderStatus, Reading, Reload, Tick, TicketUpdate, to_ms
@@ -296,6 +297,10 @@ class Stage:
 
         return act
 
+    def hearing(self, at: datetime, asset: str, text: str) -> Callable[[datetime], None]:
+        said = Complaint(at, f"c-{at:%m%d%H%M}", at, asset, text=text)
+        return lambda _: self.process(said)
+
     def complain(self, at: datetime, asset: str, text: str) -> None:
         self.complaints.append((at, asset, text))
 
@@ -321,8 +326,8 @@ def local(*parts: int, zone: ZoneInfo = ZONE) -> datetime:
     return datetime(*parts, tzinfo=zone).astimezone(UTC)  # type: ignore[misc, arg-type]
 
 
-def october(folder: Path) -> Stage:
-    """October 2026, from the end of September to the morning of 2 November."""
+def october(folder: Path, *, heard: bool = False) -> Stage:
+    """October 2026, from the end of September to the morning of 2 November; `heard`: complaints reach the gateway."""
     stage = begin(folder, local(2026, 9, 28, 8, 0))
     draw = random.Random(20261001)
     start = local(2026, 9, 30, 0, 0)
@@ -340,6 +345,8 @@ def october(folder: Path) -> Stage:
     _quietened(stage, draw)
     _edges(stage)
     _complain(stage)
+    for complaint in stage.complaints if heard else ():
+        stage.later(complaint[0], stage.hearing(*complaint))
     stage.play(local(2026, 11, 2, 9, 0))
     _tell(stage)
     return stage

@@ -125,9 +125,12 @@ def complaint_table(
         ("text", "投诉内容", "Complaint"), ("outcome", "结果", "Outcome"), ("order", "在先的工单", "Order before it"),
         ("lead", "提前量", "Lead"),
     ]  # fmt: skip
+    quiet = found.quiet_orders
     note = Text(
-        "告警在先：同一设备的工单早于投诉，其告警结束不超过规定时间（默认 24 小时）；定义同投诉回测。",
+        "告警在先：同一设备的工单早于投诉，其告警结束不超过规定时间（默认 24 小时）；定义同投诉回测。"
+        f"另有 {quiet} 张预投诉工单复核通过，而该设备当月无人投诉。",
         "Preempted: an order on the same asset was there before it, its alarm over for at most the horizon (24 h);"
-        " defined as in `rules backtest --complaints`.",
+        f" defined as in a backtest. Besides, {quiet} pre-complaint orders were verified on assets of which nobody"
+        " complained.",
     )
     return table("complaints", ("投诉", "Complaints"), columns, rows, note)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from daemon.model import Level, Text
 from daemon.review.orders import OF_RESIDENTS, Order, grouped
 from daemon.review.table import Cell, Ratio, Table, table
-from daemon.review.words import CATEGORIES, KINDS, NO_BUILDING, TYPES, called
+from daemon.review.words import CATEGORIES, KINDS, NO_BUILDING, STATUSES, TYPES, called
 
 _COUNTS = (
     ("orders", "工单", "Orders"),
@@ -134,8 +134,8 @@ def recurrence_table(orders: Sequence[Order]) -> Table:
         repeats = sum(order.repeat for order in those)
         if repeats:
             cause = asked.get((asset, rule))
-            status = None if cause is None else cause.status.value
-            rows.append((asset, those[0].asset_name, rule, those[0].title, len(those), repeats, status))
+            status = None if cause is None else STATUSES[cause.status]
+            rows.append((asset, those[0].place, rule, those[0].title, len(those), repeats, status))
     rows.sort(key=lambda row: (-_number(row[5]), str(row[0]), str(row[2])))
     columns = [
         ("asset", "设备代号", "Asset"), ("asset_name", "设备", "Name"), ("rule", "规则", "Rule"),

@@ -14,6 +14,8 @@ from daemon.review.table import Cell, Table
 
 #: More rows than anybody reads; the sheets have them all.
 _MOST_ROWS = 60
+#: And these are read by their first rows.
+_FEWER_ROWS = {"undelivered": 15}
 #: Letters that stay in one line.
 _SHORT = 17
 
@@ -117,6 +119,7 @@ def _section(heading: str, tables: Sequence[Table], reader: Reader) -> Iterator[
 
 
 def _table(table: Table, reader: Reader) -> Iterator[str]:
+    most = _FEWER_ROWS.get(table.key, _MOST_ROWS)
     if not table.rows:
         yield f'<p class="none">{reader.pick("无", "none")}</p>'
     else:
@@ -126,11 +129,11 @@ def _table(table: Table, reader: Reader) -> Iterator[str]:
         for n in shown:
             yield f"<th{_class('n' if n in flush else '')}>{escape(reader.say(table.columns[n].title))}</th>"
         yield "</tr></thead><tbody>"
-        for row in table.rows[:_MOST_ROWS]:
+        for row in table.rows[:most]:
             cells = (_cell(row[n], table.columns[n].key, n in flush, reader) for n in shown)
             yield f"<tr>{''.join(cells)}</tr>"
         yield "</tbody></table></div>"
-    rest = len(table.rows) - _MOST_ROWS
+    rest = len(table.rows) - most
     if rest > 0:
         more = reader.pick(f"另有 {rest} 行，见 summary.csv。", f"{rest} more rows are in summary.csv.")
         yield f'<p class="note">{more}</p>'

@@ -98,23 +98,13 @@ def team_table(found: Iterable[Team]) -> Table:
 def incident_table(orders: Iterable[Order]) -> Table:
     """Incidents such as entrapments, apart: they are rescued, not prevented."""
     rows = [
-        (
-            f"#{order.no}",
-            order.created_at,
-            order.building,
-            order.asset_name,
-            order.title,
-            STATUSES[order.status],
-            *(_steps(order, timely) for timely in (True, False)),
-        )
+        (f"#{order.no}", order.created_at, order.place, order.title, STATUSES[order.status], *_steps(order))
         for order in orders
         if order.type == "incident"
     ]
     columns = [
-        ("order", "工单", "Order"), ("at", "时间", "Time"), ("building", "楼栋", "Building"),
-        ("asset", "设备", "Asset"),
-        ("title", "事件", "Incident"), ("status", "状态", "Status"), ("in_time", "按时的步骤", "Steps in time"),
-        ("late", "超时的步骤", "Steps overdue"),
+        ("order", "工单", "Order"), ("at", "时间", "Time"), ("asset", "设备", "Asset"), ("title", "事件", "Incident"),
+        ("status", "状态", "Status"), ("rate", "按时的步骤", "Steps in time"), ("late", "超时的步骤", "Steps overdue"),
     ]  # fmt: skip
     note = Text(
         "困人等事件单列：属于处置，不计为预先消除的投诉。",
@@ -123,22 +113,24 @@ def incident_table(orders: Iterable[Order]) -> Table:
     return table("incidents", ("事件（困人等）", "Incidents"), columns, rows, note)
 
 
-def _steps(order: Order, timely: bool) -> Text | None:  # noqa: FBT001  which of two
-    found = [promise.title for promise in order.promises if promise.in_time is timely]
-    return Text("；".join(t.zh for t in found), "; ".join(t.en for t in found)) if found else None
+def _steps(order: Order) -> tuple[Ratio, Text | None]:
+    """How many of its promises and steps were kept in time, and those that were not."""
+    judged = [promise for promise in order.promises if promise.in_time is not None]
+    late = [promise.title for promise in judged if not promise.in_time]
+    named = Text("；".join(t.zh for t in late), "; ".join(t.en for t in late)) if late else None
+    return Ratio(len(judged) - len(late), len(judged)), named
 
 
 def watch_table(orders: Iterable[Order]) -> Table:
     """Second handlings, and what waits for a person."""
     rows = [
-        (f"#{o.no}", o.created_at, o.building, o.asset_name, o.title, len(o.handlings), STATUSES[o.status],
+        (f"#{o.no}", o.created_at, o.place, o.title, len(o.handlings), STATUSES[o.status],
          _YES if o.undecided else _NONE)
         for o in orders
         if len(o.handlings) > 1 or o.undecided
     ]  # fmt: skip
     columns = [
-        ("order", "工单", "Order"), ("at", "时间", "Time"), ("building", "楼栋", "Building"),
-        ("asset", "设备", "Asset"),
+        ("order", "工单", "Order"), ("at", "时间", "Time"), ("asset", "设备", "Asset"),
         ("title", "问题", "Problem"), ("handlings", "处理次数", "Handlings"), ("status", "状态", "Status"),
         ("undecided", "待人工判定", "For a person"),
     ]  # fmt: skip
@@ -148,14 +140,14 @@ def watch_table(orders: Iterable[Order]) -> Table:
 def open_table(orders: Iterable[Order]) -> Table:
     """What is still in somebody's hand."""
     rows = [
-        (f"#{o.no}", o.created_at, o.level, o.building, o.asset_name, o.title, STATUSES[o.status],
+        (f"#{o.no}", o.created_at, o.level, o.place, o.title, STATUSES[o.status],
          Text(o.team, o.team) if o.team else NOBODY, _YES if o.overdue else _NONE)
         for o in orders
         if o.in_hand
     ]  # fmt: skip
     columns = [
         ("order", "工单", "Order"), ("at", "时间", "Time"), ("level", "级别", "Level"),
-        ("building", "楼栋", "Building"), ("asset", "设备", "Asset"), ("title", "问题", "Problem"),
+        ("asset", "设备", "Asset"), ("title", "问题", "Problem"),
         ("status", "状态", "Status"), ("team", "班组", "Team"), ("overdue", "有超时", "Overdue"),
     ]  # fmt: skip
     return table("open", ("未结工单", "Orders still open"), columns, rows)
@@ -167,7 +159,9 @@ def commands_table(rules: Iterable[RuleCount], commands: Mapping[str, tuple[str,
     for one in rules:
         for command in commands.get(one.rule, ()) if one.false else ():
             tried.setdefault(command, []).append(one.rule)
-    rows = [(command, " ".join(of)) for command, of in tried.items()]
+    rows = [
+        (command, " ".join(of)) for command, of in sorted(tried.items(), key=lambda item: " explain " not in item[0])
+    ]
     columns = [("command", "可试命令", "Command to try"), ("rules", "涉及规则", "Rules")]
     note = Text(
         "在网关上运行；只读取历史，不改动任何配置。",
@@ -179,7 +173,7 @@ def commands_table(rules: Iterable[RuleCount], commands: Mapping[str, tuple[str,
 def escalation_table(orders: Sequence[Order], told: Told) -> Table:
     """What went wrong and who was told."""
     of = Counter(event.occasion for order in orders for event in order.events)
-    without = (*MILESTONES, "rejected", "cancelled", "recovered")
+    without = (*MILESTONES, "rejected", "cancelled", "recovered", "complained")
     rows: list[tuple[Cell, ...]] = [
         (words, n, sum(order.times(occasion) > 0 for order in orders))
         for occasion, words in WORDS.items()

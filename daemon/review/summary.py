@@ -43,9 +43,20 @@ def sentence(found: Review, reader: Reader) -> str:
     zh += [f"按时率 {reader.ratio(head.on_time)}", f"误报率 {reader.ratio(head.false)}", f"未结 {head.open} 张"]
     en += [f"on time {reader.ratio(head.on_time)}", f"false {reader.ratio(head.false)}", f"{head.open} still open"]
     if heard is not None and heard.all:
-        early, missed, unwatched = heard.preempted, heard.missed, heard.unwatched
-        zh.append(f"投诉 {len(heard.all)} 起：{early} 起告警在先、{missed} 起漏报、{unwatched} 起无规则监视")
-        en.append(f"{len(heard.all)} complaints: {early} preempted, {missed} missed, {unwatched} without a rule")
+        lead = "" if heard.median_lead is None else reader.span(heard.median_lead)
+        counts = (
+            (
+                heard.preempted,
+                f"起告警在先{lead and f'（中位提前 {lead}）'}",
+                f"preempted{lead and f' (median lead {lead})'}",
+            ),
+            (heard.during, "起告警未派单", "with an alarm but no order of its own"),
+            (heard.missed, "起漏报", "missed"),
+            (heard.unwatched, "起无规则监视", "without a rule"),
+        )
+        told = [one for one in counts if one[0] or one[1] == "起漏报"]
+        zh.append(f"投诉 {len(heard.all)} 起：" + "、".join(f"{n} {words}" for n, words, _ in told))
+        en.append(f"{len(heard.all)} complaints: " + ", ".join(f"{n} {words}" for n, _, words in told))
     elif heard is not None:
         zh.append("没有投诉")
         en.append("no complaints")

@@ -13,6 +13,7 @@ import sys
 from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -22,7 +23,7 @@ from typing_extensions import override
 from daemon.cli.main import app, main
 from daemon.model import ConfigError
 from daemon.store.db import FILE, connect
-from tests.month import Plan, begin, local, write_site
+from tests.month import Plan, begin, local, october, write_site
 from tests.unit.review.conftest import Played
 
 #: They have no end.
@@ -326,3 +327,39 @@ def test_a_large_month(played: Played, tmp_path: Path) -> None:
     assert len(page) < 400_000
     assert "见 summary.csv" in page
     shape(page)
+
+
+def test_complaints_that_the_gateway_knows(played: Played, tmp_path: Path) -> None:
+    """Without a file the ledger's own are taken, as they were judged then: the same outcomes as from a file."""
+    said = [one for one in played.stage.complaints if one[1] != "somewhere"]
+    known = Played(tmp_path, october(tmp_path, heard=True))
+
+    of_ledger = orjson.loads(known.run("--month", "2026-10", "-o", "json").stdout)
+    of_file = orjson.loads(
+        played.run("--month", "2026-10", "-o", "json", "--complaints", str(played.complaints)).stdout
+    )
+
+    assert len(said) > 5
+    assert [_judged(row) for row in of_ledger["tables"]["complaints"]] == [
+        _judged(row) for row in of_file["tables"]["complaints"]
+    ]
+
+
+def test_a_backtest_finds_the_same_complaints_preempted(played: Played) -> None:
+    """Of the journal as it was recorded, by the same definition, with the same lead."""
+    found = orjson.loads(played.run("--month", "2026-10", "-o", "json", "--complaints", str(played.complaints)).stdout)
+
+    result = CliRunner().invoke(app, [*shlex.split(found["complaints"]["command"])[1:], "-o", "json"])
+
+    replayed = {
+        (one["at"], one["asset"]): one["lead_minutes"] for one in orjson.loads(result.stdout)["complaints"]["each"]
+    }
+    rows = [row for row in found["tables"]["complaints"] if row["outcome"]["en"] != "Left out"]
+    assert len(rows) == 10
+    for row in rows:
+        lead = replayed[row["at"], row["asset"]]
+        assert (None if lead is None else round(lead, 2)) == row["lead"], row
+
+
+def _judged(row: dict[str, Any]) -> tuple[object, ...]:
+    return row["at"], row["asset"], row["text"], row["outcome"]["en"], row["order"], row["lead"]

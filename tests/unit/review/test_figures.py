@@ -202,8 +202,9 @@ def test_incidents_apart(found: Found) -> None:
     """Three entrapments, each with its steps; they are no pre-complaints."""
     assert found["headline"]["incidents"] == 3
     incidents = found["tables"]["incidents"]
-    assert [row["asset"]["en"] for row in incidents] == ["Lift 2"] * 3
-    assert all("Calm the trapped persons within 5 min" in row["in_time"]["en"] for row in incidents)
+    assert [row["asset"]["en"] for row in incidents] == ["3号楼 Lift 2"] * 3
+    assert [row["rate"] for row in incidents] == [{"n": 8, "of": 8, "percent": 100.0}] * 3
+    assert [row["late"] for row in incidents] == [None] * 3
 
 
 def test_notices_that_nobody_got(found: Found, played: Played) -> None:
