@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import orjson
 import pytest
+from typer.testing import CliRunner
 
 from daemon import settings
+from daemon.cli.main import app
 from daemon.model import ConfigError
 from daemon.outputs.ticketing.contract import TicketingConfig
 from daemon.outputs.ticketing.shape import DeclaredConfig
@@ -297,3 +300,40 @@ def test_an_unknown_preset_is_a_fault(site: Path) -> None:
     (fault,) = faults(site)
 
     assert fault == f"{line_of(site, 'preset')}: there is no preset 'roundap'; did you mean 'roundup'?"
+
+
+# --- orders preview ----------------------------------------------------------------------------------------
+
+
+def test_what_would_be_sent_is_shown(site: Path) -> None:
+    """Every request for a made-up order, secrets hidden; the service need not be there."""
+    shown = CliRunner().invoke(app, ["orders", "preview", "-c", str(site), "-o", "json"])
+
+    requests = {one["name"]: one for one in orjson.loads(shown.stdout)["requests"]}
+    assert shown.exit_code == 0
+    assert list(requests) == ["create", "search", "update", "recovery", "reopen", "verified", "duplicate", "changes"]
+    create = requests["create"]
+    assert (create["method"], create["url"]) == ("POST", "http://127.0.0.1:8080/create")
+    assert create["headers"]["X-Token"] == "***"
+    body = orjson.loads(create["body"])
+    assert (body["app"], body["urgency"], body["house"]) == ("***", "041001", "HY-B9")
+    assert "s3cret" not in shown.output
+
+
+def test_one_request_is_shown_for_a_person(site: Path) -> None:
+    """With its body laid out."""
+    shown = CliRunner().invoke(app, ["orders", "preview", "-c", str(site), "--request", "create"])
+
+    assert shown.exit_code == 0
+    assert shown.output.startswith("── create\nPOST http://127.0.0.1:8080/create\n")
+    assert '  "urgency": "041001"' in shown.output
+    assert "search" not in shown.output
+
+
+def test_the_reference_contract_has_nothing_to_show(site: Path) -> None:
+    """Its requests are those of the contract."""
+    change(site, TOLD, REFERENCE)
+
+    shown = CliRunner().invoke(app, ["orders", "preview", "-c", str(site)])
+
+    assert (shown.exit_code, "标准接口" in shown.output) == (0, True)
