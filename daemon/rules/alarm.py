@@ -90,8 +90,18 @@ class Alarm:
         if not on:
             self._settle_pending(holding, at, seen, dropped)
         self.idle = self.state is AlarmState.NORMAL
+        if self.references:
+            self._stand_still()
+
+    def _stand_still(self) -> None:
+        """Let what is compared with its past learn nothing of a fault.
+
+        A past that is not known yet goes on learning while nothing is met: or what another limit of the rule has opened
+        could never end, for what is unknown clears nothing.
+        """
+        fault = not self.idle and any(rung.when.test() for rung in self.rungs)
         for window in self.references:
-            if not self.idle:
+            if fault or (window.ready and not self.idle):
                 window.freeze()
             elif window.frozen:
                 window.resume()

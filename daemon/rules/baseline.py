@@ -90,6 +90,11 @@ class Baseline:
         return self.norms.get(self._hour)
 
     @property
+    def ready(self) -> bool:
+        """Whether it is calibrated, at the hour of the latest reading."""
+        return self.norm() is not None
+
+    @property
     def progress(self) -> str:
         """How far it is: finished pieces of those needed."""
         return f"{sum(self._hour in piece for piece in self.kept)} of {self._need}"

@@ -22,6 +22,11 @@ class Reference(Protocol):
 
     frozen: bool
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is anything to compare with."""
+        ...
+
     def freeze(self) -> None:
         """Learn nothing from now on."""
         ...

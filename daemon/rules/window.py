@@ -133,6 +133,11 @@ class Window:
         """The number of whatever is there."""
         return self._summary.value(self.entries) if self.entries else None
 
+    @property
+    def ready(self) -> bool:
+        """Whether enough is covered."""
+        return self.value() is not None
+
     def freeze(self) -> None:
         """Stand still: what comes now is the disturbance that the window is compared with."""
         self.frozen = True

@@ -62,7 +62,8 @@ _BASE = """
 """, """
     deviates
     levels:
-      - {level: I, when: {point: p, outside: [-1 mad, 2 mad], baseline: {over: 32s, after: 4s}}, clear: {for: 3s}}
+      - {level: I, when: {any: [{point: p, above: 0.25 MPa}, {point: p, outside: [-1 mad, 2 mad],
+          baseline: {over: 32s, after: 4s}}]}, clear: {for: 3s}}
       - level: II
         when: {point: p, take: mean, over: 3s, coverage: 30 %, below: +0 MPa, baseline: {over: 32s, after: 4s}}
         for: 2s

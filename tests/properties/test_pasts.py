@@ -22,7 +22,8 @@ from tests.rule_bench import Bench
 _RULES = """
     deviates
     levels:
-      - {level: I, when: {point: p, outside: [-4 mad, 4 mad], baseline: {over: 32s, after: 4s}}, clear: {for: 3s}}
+      - {level: I, clear: {for: 3s}, when: {any: [{point: p, above: 0.45 MPa},
+         {point: p, outside: [-4 mad, 4 mad], baseline: {over: 32s, after: 4s}}]}}
       - level: II
         when: {point: p, take: mean, over: 3s, coverage: 30 %, above: 2 sd, baseline: {over: 48s, after: 6s}}
         for: 2s

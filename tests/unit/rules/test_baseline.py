@@ -365,3 +365,25 @@ def test_it_is_told_with_its_numbers(bench: Bench) -> None:
     assert limit_zh(
         "mean over 5min outside -3 sd to 3 sd against its 14d baseline by the hour (calibrating, 3 of 7 days)"
     ) == ("5min 内平均值超出自身 14d 分时基线 -3 sd 至 3 sd（标定中，3/7 天）")
+
+
+@pytest.mark.parametrize(
+    "past",
+    ["{point: p, above: 3 mad, baseline: {over: 32s, after: 4s}}", "{point: p, above: 150 %, of: median, over: 30s}"],
+    ids=["baseline", "window"],
+)
+def test_a_fixed_limit_beside_it_does_not_shut_it_out(bench: Bench, past: str) -> None:
+    """An alarm that the limit opened before the past was known ends when that is known, and has not learnt the fault."""
+    bench.rules(f"r\n levels: [{{level: II, when: {{any: [{{point: p, above: 0.5 MPa}}, {past}]}}}}]")
+    opened = [line for n in range(3) for line in bench.hear(n, p=0.6 + 0.001 * (n % 3))]
+    during = [line for n in range(3, 200) for line in bench.hear(n, p=0.6 + 0.001 * (n % 3))]
+
+    after = [line for n in range(200, 260) for line in bench.hear(n, p=0.2 + 0.001 * (n % 5))]
+
+    assert opened == ["0 normal>active II condition_held"]
+    assert during == []
+    assert after[0] == "200 active>active II data_lost?"
+    assert after[-1].endswith("cleared II recovered")
+    assert len(after) == 2
+    # what it has learnt is 0.2: 0.4 is too much now
+    assert bench.hear(260, p=0.4) == ["260 normal>active II condition_held"]
