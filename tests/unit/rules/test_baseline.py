@@ -373,7 +373,7 @@ def test_it_is_told_with_its_numbers(bench: Bench) -> None:
     ids=["baseline", "window"],
 )
 def test_a_fixed_limit_beside_it_does_not_shut_it_out(bench: Bench, past: str) -> None:
-    """An alarm that the limit opened before the past was known ends when that is known, and has not learnt the fault."""
+    """What the limit has opened before the past was known ends when it is, and the fault has not been learnt."""
     bench.rules(f"r\n levels: [{{level: II, when: {{any: [{{point: p, above: 0.5 MPa}}, {past}]}}}}]")
     opened = [line for n in range(3) for line in bench.hear(n, p=0.6 + 0.001 * (n % 3))]
     during = [line for n in range(3, 200) for line in bench.hear(n, p=0.6 + 0.001 * (n % 3))]
