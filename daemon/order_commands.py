@@ -15,18 +15,19 @@ from typing import Any, NamedTuple
 from daemon import control
 from daemon.clock import Clock
 from daemon.desks import orders as desk
-from daemon.model import Command, Emit, OutboxAction
+from daemon.model import Command, Emit, Input, OrderStatus, OutboxAction, TicketUpdate
 from daemon.store import complaints, courses, ledger
 from daemon.store.courses import Going
 from daemon.store.db import RECONCILE, reader, set_fact
 from daemon.store.jobs import RunJob
 from daemon.workorders.course import Promise
-from daemon.workorders.sla import MILESTONES
 
 _MOST_LISTED = 1000
 #: Digits; no ledger has given away that many.
 _LONGEST_NUMBER = 18
 _LONGEST_REF = 200
+#: How far the work is: said here where the ticketing service cannot tell.
+_STAGES = frozenset({"accepted", "arrived", "done", "verified", "rejected"})
 Arguments = dict[str, Any]
 
 
@@ -105,18 +106,22 @@ class OrderCommands:
         }
 
     async def stamp(self, arguments: Arguments) -> dict[str, Any]:
-        """A person says that something promised was done.
+        """A person says that something promised was done, or how far the work is, as a ticketing service would tell.
 
         Raises:
             ValueError: there is no such order, it waits for no such stamp, or nobody said who.
         """
-        name = str(arguments.get("stamp", ""))
+        name, said = str(arguments.get("stamp", "")), str(arguments.get("note", "")).strip()
         going = self._wanted(arguments)
-        known = sorted({promise.kept_by for promise in going.course.promises} - set(MILESTONES))
+        if name in _STAGES:
+            if not going.course.in_hand:
+                raise ValueError(f"this order is {going.course.status}; it is over")
+            user, now = _user(arguments), self.clock.now()
+            return await self._enter(going, TicketUpdate(now, going.key, OrderStatus(name), user, said, now))
+        known = sorted({*_STAGES, *(promise.kept_by for promise in going.course.promises)} - {"created", "sent"})
         if name not in known:
-            raise ValueError(f"this order has no stamp {name!r}; it knows {', '.join(known) or 'none'}")
-        note = f"{name} {arguments.get('note', '')}".strip()
-        return await self._do(desk.STAMP, going, arguments, note)
+            raise ValueError(f"this order has no stamp {name!r}; it knows {', '.join(known)}")
+        return await self._do(desk.STAMP, going, arguments, f"{name} {said}".strip())
 
     async def cancel(self, arguments: Arguments) -> dict[str, Any]:
         """Nothing more is due, nobody is told any more; the ticket is told so.
@@ -181,13 +186,20 @@ class OrderCommands:
             return _find(db, arguments)
 
     async def _do(self, name: str, going: Going, arguments: Arguments, reason: str) -> dict[str, Any]:
-        user = str(arguments.get("user", "")).strip()
-        if not user:
-            raise ValueError("say who does it, with --user")
-        await self.emit([Command(self.clock.now(), name, going.key, user, reason)], urgent=True)
+        return await self._enter(going, Command(self.clock.now(), name, going.key, _user(arguments), reason))
+
+    async def _enter(self, going: Going, item: Input) -> dict[str, Any]:
+        await self.emit([item], urgent=True)
         with reader(self.file) as db:
             after = courses.find(db, going.key)
         return _row(after or going)
+
+
+def _user(arguments: Arguments) -> str:
+    user = str(arguments.get("user", "")).strip()
+    if not user:
+        raise ValueError("say who does it, with --user")
+    return user
 
 
 def _find(db: sqlite3.Connection, arguments: Arguments) -> Going:

@@ -74,13 +74,18 @@ def show(order: OrderArgument, config: ConfigOption = CONFIG, output: OutputOpti
 @app.command()
 def stamp(
     order: OrderArgument,
-    name: Annotated[str, typer.Argument(help="planned, replied, called_back, or a step of a procedure")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="planned, replied, called_back, a step of a procedure; accepted, arrived, done, verified, rejected"
+        ),
+    ],
     config: ConfigOption = CONFIG,
     note: Annotated[str, typer.Option(help="what is to be remembered")] = "",
     user: UserOption = "",
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Say that something promised was done."""
+    """Say that something promised was done, or how far the work is where the ticketing service cannot tell."""
     ask(config, output, "order_stamp", order=order, stamp=name, note=note, user=user or default_user())
     say(output, f"已记录 noted: {name}")
 

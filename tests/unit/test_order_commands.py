@@ -88,7 +88,11 @@ async def test_an_order_is_shown_by_its_alarm(desk: Desk) -> None:
     [
         ("order", {"order": "7"}, "there is no order '7'"),
         ("order", {"order": "9" * 30}, "there is no order"),
-        ("order_stamp", {"order": "1", "stamp": "plann", "user": "li"}, "knows none"),
+        (
+            "order_stamp",
+            {"order": "1", "stamp": "plann", "user": "li"},
+            "knows accepted, arrived, done, rejected, verified",
+        ),
         ("order_cancel", {"order": "1", "user": "li"}, "say why"),
         ("order_cancel", {"order": "1", "reason": "double"}, "say who"),
         ("order_retry", {"order": "1", "user": "li"}, "nothing of this order was given up"),
@@ -100,6 +104,22 @@ async def test_what_cannot_be_done_is_said(desk: Desk, name: str, arguments: dic
         await desk.ask(name, **arguments)
 
     assert rows(desk.spine, "SELECT count(*) FROM audit WHERE action LIKE 'order%'") == [(0,)]
+
+
+async def test_how_far_the_work_is_can_be_said_here(desk: Desk) -> None:
+    """Where the ticketing service tells nothing back: as it would tell, under a person's name, and once."""
+    accepted = await desk.ask("order_stamp", order="1", stamp="accepted", user="li", note="在路上")
+    done = await desk.ask("order_stamp", order="1", stamp="done", user="li")
+    again = await desk.ask("order_stamp", order="1", stamp="accepted", user="li")
+    audit = rows(desk.spine, "SELECT user, action, detail FROM audit WHERE action LIKE 'ticket%' ORDER BY id")
+
+    assert (accepted["status"], done["status"], again["status"]) == ("accepted", "verifying", "verifying")
+    assert audit[:2] == [("li", "ticket_accepted", "在路上"), ("li", "ticket_done", "")]
+    with pytest.raises(ValueError, match="say who"):
+        await desk.ask("order_stamp", order="1", stamp="rejected")
+    await desk.ask("order_stamp", order="1", stamp="rejected", user="li")
+    with pytest.raises(ValueError, match="this order is rejected; it is over"):
+        await desk.ask("order_stamp", order="1", stamp="done", user="li")
 
 
 async def test_a_cancelled_order_is_over(desk: Desk) -> None:
