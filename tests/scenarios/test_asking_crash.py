@@ -32,13 +32,15 @@ async def serve(directory: Path, *arguments: str, kill_at: str = "") -> int:
         return await process.wait()
 
 
-async def killed(directory: Path, capability: str, on_ambiguous: str, kills: Sequence[str]) -> tuple[int, str]:
+async def killed(
+    directory: Path, capability: str, on_ambiguous: str, kills: Sequence[str], *, names: bool = True
+) -> tuple[int, str]:
     """How many tickets there are in the end, and what the outbox says."""
     text = {"zh": "水压过低", "en": "Pressure low"}
     with closing(connect(directory / FILE)) as db:
         body = {"key": "a", "level": "I", "title": text, "explanation": text}
         outbox.add(db, "a", OutboxAction.CREATE, body, from_ms(1_795_300_000_000))
-    async with erp.serving(erp.Habits(returns_id=True, token="t")) as service:  # noqa: S106  nobody's
+    async with erp.serving(erp.Habits(returns_id=names, token="t")) as service:  # noqa: S106  nobody's
         for point in kills:
             assert await serve(directory, service.url, capability, on_ambiguous, kill_at=point) == -signal.SIGKILL
         assert await serve(directory, service.url, capability, on_ambiguous) == 0
@@ -52,6 +54,14 @@ async def killed(directory: Path, capability: str, on_ambiguous: str, kills: Seq
 async def test_a_service_that_is_searched_has_one_ticket(tmp_path: Path, kills: Sequence[str]) -> None:
     """Wherever it was killed."""
     assert await killed(tmp_path, "search", "park", kills) == (1, "delivered")
+
+
+@pytest.mark.parametrize(
+    "point", ["before_create", "after_create", "before_postpone", "after_postpone", "before_receipt"]
+)
+async def test_a_service_that_names_no_ticket_has_one(tmp_path: Path, point: str) -> None:
+    """Killed between its answer and what we keep of it as well."""
+    assert await killed(tmp_path, "search", "park", [point], names=False) == (1, "delivered")
 
 
 @pytest.mark.parametrize("point", POINTS)

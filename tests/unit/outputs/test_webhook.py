@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -22,9 +23,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from daemon.clock import SiteClock
-from daemon.model import Input, OrderStatus, Taken, TicketUpdate
+from daemon.model import Input, OrderStatus, OutboxAction, Site, Taken, Text, TicketUpdate, from_ms
+from daemon.outputs.sink import ToldSink
 from daemon.outputs.ticketing.contract import TicketingConfig, TicketingSink
+from daemon.outputs.ticketing.declared import DeclaredSink
+from daemon.outputs.ticketing.shape import DeclaredConfig
 from daemon.outputs.ticketing.webhook import Webhook, WebhookConfig
+from daemon.store import outbox
+from daemon.store.outbox import Followed
 from daemon.supervisor import Backoff
 from simulators import ticketing
 from simulators.hook import Hook, signed
@@ -64,10 +70,10 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def listening(state: StateFile, **changed: Any) -> AsyncIterator[Bench]:  # noqa: ANN401  of the configuration
+async def listening(state: StateFile, sink: ToldSink | None = None, **changed: Any) -> AsyncIterator[Bench]:  # noqa: ANN401  of the configuration
     config = WebhookConfig.model_validate({"listen": f"127.0.0.1:{free_port()}", "secret": SECRET, **changed})
     bench = Bench(state, config)
-    sink = TicketingSink(TicketingConfig(url="http://127.0.0.1:1"), "hy")
+    sink = sink or TicketingSink(TicketingConfig(url="http://127.0.0.1:1"), "hy")
     backoff = Backoff(0.01, 0.01)
     webhook = Webhook(config, sink, state.path, emit=bench.emit, clock=SiteClock(), backoff=backoff)
     task = asyncio.create_task(webhook.run())
@@ -185,6 +191,52 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=5),
 )
 BODIES = st.one_of(st.binary(max_size=400), JSON.map(lambda value: json.dumps(value).encode()))
+
+
+ERP = DeclaredConfig.model_validate(
+    {
+        "url": "http://127.0.0.1:1", "capability": "neither", "on_ambiguous": "park", "zone": "Asia/Shanghai",
+        "requests": {"create": {"method": "POST", "path": "/x", "ref": {"path": "id"}}},
+        "statuses": {"values": {"2": "accepted", "3": "done"}, "default": "ignore"},
+        "told": {
+            "list": "changes", "ref": "key",
+            "entry": {
+                "status": "status", "changed_at": "changed_at", "time": "%Y-%m-%d %H:%M:%S",
+                "by": "by", "note": "stamp",
+            },
+        },
+    }
+)  # fmt: skip
+
+
+async def test_a_service_told_in_yaml_tells_in_its_own_words(state: StateFile) -> None:
+    """Its codes and its clock, by the ticket's reference; a state that means nothing here is 202."""
+    know(state, "a")
+    outbox.add(state.db, "a", OutboxAction.CREATE, {"key": "a"}, from_ms(0))
+    outbox.delivered(state.db, 1, "WX1", from_ms(0))
+    entry = {"key": "WX1", "status": 2, "changed_at": "2026-11-21 08:05:00", "by": "张师傅", "stamp": "路上"}
+    sink = DeclaredSink(ERP, Site("hy", Text("小区", "site")), SiteClock())
+    async with listening(state, sink) as bench:
+        taken, ignored, other = (told(entry | more) for more in ({}, {"status": 9}, {"key": "WX2"}))
+        answers = [await bench.post(body, **signed(SECRET, body)) for body in (taken, ignored, other)]
+
+    assert answers == [200, 202, 202]
+    (update,) = bench.emitted
+    assert isinstance(update, TicketUpdate)
+    assert (update.key, update.status, update.by, update.note) == ("a", OrderStatus.ACCEPTED, "张师傅", "路上")
+    assert update.changed_at == datetime.fromisoformat("2026-11-21T00:05:00Z")
+
+
+@given(body=BODIES, right=st.booleans())
+@settings(max_examples=120, deadline=None)
+def test_no_body_breaks_the_reading_of_a_service_told_in_yaml(body: bytes, right: bool) -> None:  # noqa: FBT001
+    """Likewise."""
+    sink = DeclaredSink(ERP, Site("hy", Text("小区", "site")), SiteClock())
+    followed = [Followed("accepted", "a", from_ms(0)), Followed("by", "b", from_ms(0))]
+    try:
+        sink.told(body if right else b'{"changes": [' + body + b"]}", followed)
+    except ValueError:
+        return
 
 
 @given(body=BODIES, right=st.booleans())
