@@ -33,6 +33,7 @@ from daemon.outputs.comparing import Comparing
 from daemon.outputs.complaints import ComplaintPolling, ComplaintSink
 from daemon.outputs.dispatcher import Dispatcher, Effort
 from daemon.outputs.forwarder import Forwarder, Pace
+from daemon.outputs.illustrator import Illustrator
 from daemon.outputs.influx import InfluxSink
 from daemon.outputs.line import LineProtocol
 from daemon.outputs.notify.channels import routes
@@ -71,6 +72,7 @@ class App:
     rules: RulesInForce
     forwarder: Forwarder
     courier: Courier
+    illustrator: Illustrator
     pipeline: Pipeline
     clock: SiteClock
 
@@ -138,6 +140,7 @@ class App:
         self.forwarder.offer(numbered)
         self.dispatcher.wake()
         self.courier.wake()
+        self.illustrator.wake()
 
     # --- outputs -----------------------------------------------------------------------------------------
 
@@ -176,6 +179,7 @@ class App:
             http = await held.enter_async_context(aiohttp.ClientSession())
             channels = routes(gateway.notify, http, self.clock)
             self.courier = Courier(channels, self._file, run_job=self.writer.run, clock=self.clock)
+            self.illustrator = Illustrator(self._file, run_job=self.writer.run, clock=self.clock)
             await self.rules.take_up()
             _calm_collector()
             sources = list(self._build_sources())
@@ -202,6 +206,7 @@ class App:
                     group.create_task(self.reconciling.run(), name="reconcile"),
                     *self._listen(group, ticketing),
                     group.create_task(self.courier.run(), name="courier"),
+                    group.create_task(self.illustrator.run(), name="illustrator"),
                     group.create_task(self._tick(), name="ticker"),
                     group.create_task(self.disk.run(), name="disk"),
                     group.create_task(

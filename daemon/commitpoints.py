@@ -36,6 +36,9 @@ NAMES = (
     "after_refusal",
     "before_park",
     "after_park",
+    # a chart was drawn, and its note is to be written
+    "before_chart",
+    "after_chart",
     # and back from it
     "before_changes",
     "after_changes",

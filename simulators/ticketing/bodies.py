@@ -87,6 +87,15 @@ class Order(_Body):
     previous: list[str] = []
 
 
+class Chart(_Body):
+    """What points did, as a picture."""
+
+    occasion: Literal["opened", "recovered", "reopened", "verified"]
+    media_type: Literal["image/svg+xml"]
+    data: Annotated[str, Field(max_length=40_000)]
+    alt: Text
+
+
 class Note(_Body):
     """News of an order: of its alarm, of a deadline, or the sensor's judgement, which moves the order."""
 
@@ -95,6 +104,7 @@ class Note(_Body):
     text: Text
     level: Level | None = None
     observed: list[Observed] = []
+    chart: Chart | None = None
 
 
 class Action(_Body):

@@ -58,7 +58,20 @@ def _evidence(order: Record, view: View) -> str:
         f"<small>{_limit(seen['limit'], view)}{view.moment(seen['at'])}</small></li>"
         for seen in order.get("observed", ())
     )
-    return f'<ul class="evidence">{items}</ul>' if items else ""
+    shown = "".join(_chart(order, n, view) for n, note in _charts(order) if note["chart"]["occasion"] == "opened")
+    return shown + (f'<ul class="evidence">{items}</ul>' if items else "")
+
+
+def _charts(order: Record) -> list[tuple[int, Record]]:
+    """Notes that bring a chart, with their place among the order's notes."""
+    return [(n, note) for n, note in enumerate(order["notes"]) if note.get("chart")]
+
+
+def _chart(order: Record, n: int, view: View) -> str:
+    """A picture of its own, which can do nothing; it opens at its full size."""
+    path = f"/orders/{order['id']}/charts/{n}.svg"
+    alt = escape(order["notes"][n]["chart"]["alt"][view.lang])
+    return f'<a class="chart" href="{path}"><img src="{path}" alt="{alt}" loading="lazy"></a>'
 
 
 def _limit(limit: str, view: View) -> str:
@@ -120,10 +133,14 @@ def _timeline(order: Record, history: Sequence[Record], view: View) -> str:
     complained = order["type"] == "complaint"
     begun = words.channels[order["channel"]] if complained else say["gateway"]
     items = [(order["created_at"], "", say["complained" if complained else "opened"], begun, "", "")]
-    for note in order["notes"]:
-        kind = note["kind"]
-        name = words.notes.get(kind, kind)
-        items.append((note["at"], kind, name, say["gateway"], note["text"][view.lang], ""))
+    charts = dict(_charts(order))
+    for n, note in enumerate(order["notes"]):
+        kind, chart = note["kind"], note.get("chart")
+        if chart and chart["occasion"] == "opened":
+            continue  # it stands with the evidence
+        name = say["chart"] if chart else words.notes.get(kind, kind)
+        shown = _chart(order, n, view) if n in charts else ""
+        items.append((note["at"], kind, name, say["gateway"], "" if chart else note["text"][view.lang], shown))
     for change in history:
         text = change["note"] if change["by"] != "gateway" else ""  # its note says it in both languages
         name = " · ".join(_done(change, view))
@@ -133,8 +150,8 @@ def _timeline(order: Record, history: Sequence[Record], view: View) -> str:
     items.sort(key=lambda item: view.moment_of(item[0]))
     return "".join(
         f'<li class="{"good" if mark in _GOOD else "bad" if mark in _BAD else ""}"><time>{view.moment(at)}</time>'
-        f"<b>{escape(name)}</b> {escape(who)}{f'<p>{escape(text)}</p>' if text else ''}{photos}</li>"
-        for at, mark, name, who, text, photos in items
+        f"<b>{escape(name)}</b> {escape(who)}{f'<p>{escape(text)}</p>' if text else ''}{pictures}</li>"
+        for at, mark, name, who, text, pictures in items
     )
 
 

@@ -34,6 +34,13 @@ _MOST_FORM = MOST_PHOTOS * MOST_BYTES + 64 * 1024
 #: What the desk most often chooses.
 _USUAL = {"channel": "hotline", "urgency": "normal"}
 _OURS: dict[str, Any] = {"include_in_schema": False}
+#: Of a picture that somebody sent: it is shown, and does nothing, wherever it is opened.
+_STILL = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, max-age=86400, immutable",
+}
 
 
 def add_page(app: FastAPI, store: Store, timezone: str) -> None:
@@ -60,13 +67,7 @@ def _add_board(app: FastAPI, store: Store, view: Callable[[str], View]) -> None:
             content, media_type = store.photos.find(name)
         except KeyError as error:
             raise HTTPException(404, "there is no such photograph") from error
-        headers = {
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Cache-Control": "private, max-age=86400, immutable",
-        }
-        return Response(content, headers=headers, media_type=media_type)
+        return Response(content, headers=_STILL, media_type=media_type)
 
 
 def _add_order(app: FastAPI, store: Store, view: Callable[[str], View]) -> None:
@@ -78,6 +79,14 @@ def _add_order(app: FastAPI, store: Store, view: Callable[[str], View]) -> None:
         warning = f'<p class="alarm" role="alert">{escape(told)}</p>' if told else ""
         main = warning + order_page(order, store.history(order_id), linked, seen)
         return answer(seen, f"/orders/{order_id}", main, title=f"{order_id} ")
+
+    @app.get("/orders/{order_id}/charts/{number}.svg", **_OURS)
+    async def chart(order_id: str, number: int) -> Response:
+        notes = store.get(order_id)["notes"]
+        found = notes[number].get("chart") if 0 <= number < len(notes) else None
+        if found is None:
+            raise HTTPException(404, "there is no such chart")
+        return Response(found["data"], headers=_STILL, media_type=found["media_type"])
 
     @app.post("/orders/{order_id}/{action}", **_OURS)
     async def act(order_id: str, action: str, request: Request, lang: str = "zh", back: str = "") -> RedirectResponse:

@@ -52,6 +52,8 @@ width:.625rem;height:.625rem;border-radius:50%;background:#6b7280}
 .timeline p{margin:.125rem 0 0;white-space:pre-wrap}
 .photos{display:flex;flex-wrap:wrap;gap:.375rem;margin-top:.375rem}
 .photos img{display:block;width:6rem;height:6rem;object-fit:cover;border-radius:.375rem;border:1px solid #d1d5db}
+.chart{display:block;max-width:32rem;margin:.375rem 0}
+.chart img{display:block;width:100%;height:auto;border:1px solid #d1d5db;border-radius:.375rem}
 label{display:block;font-size:.875rem;color:#374151;margin-top:.5rem}
 input,select,textarea{width:100%;font:inherit;color:inherit;background:#fff;padding:.4375rem .625rem;
 border:1px solid #9ca3af;border-radius:.5rem;min-height:2.75rem}

@@ -109,7 +109,11 @@ def _tickets(stage: Stage, ledgers: dict[str, str]) -> Iterator[str]:
     for record in sorted(stage.ticketing.store.find(), key=lambda record: str(record["key"]).split("|")):
         site, asset, rule, ledger, no = record["key"].split("|")
         yield f"  {site} {asset} {rule} {ledgers.get(ledger, '?')}|{no} {record['level']} {record['status']}"
-        yield from (f"    note {note['kind']}: {note['text']['en']}" for note in record["notes"])
+        # charts come when they are drawn, in between whatever else is written: each once
+        charts = [(note["chart"]["occasion"], note["at"]) for note in record["notes"] if note.get("chart")]
+        said = [note for note in record["notes"] if not note.get("chart")]
+        yield from (f"    note {note['kind']}: {note['text']['en']}" for note in said)
+        yield from (f"    chart twice: {one}" for one in sorted(set(charts)) if charts.count(one) > 1)
         for change in stage.ticketing.store.history(record["id"]):
             yield f"    {written_iso(change['changed_at'])} {change.get('stamp', change['status'])} by {change['by']}"
 

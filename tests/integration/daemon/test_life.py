@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.gateway import LIFT_POINTS, Gateway, Peers, lift
+from tests.gateway import LIFT_POINTS, Gateway, Peers, lift, said
 from tests.mqtt_peers import until
 
 pytestmark = pytest.mark.integration
@@ -44,11 +44,11 @@ async def test_a_kill_opens_no_second_order(gateway: Gateway, peers: Peers) -> N
         await daemon.received(LIFT_POINTS)
         assert daemon.rows("SELECT * FROM alarm") == before
         await peers.say("lifts/L1/status", lift(at=time.time() - 1))
-        await until(lambda: peers.orders()[0]["notes"])
+        await until(lambda: said(peers.orders()[0]))
 
         assert await daemon.end() == 0
         (order,) = peers.orders()
-        assert [note["kind"] for note in order["notes"]] == ["recovery"]
+        assert said(order) == ["recovery"]
         assert daemon.rows("SELECT state FROM alarm") == [("cleared",)]
         assert peers.values() == daemon.readings() == 3 * LIFT_POINTS
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from simulators.robots import Robots
-from tests.gateway import Gateway, Peers, lift
+from tests.gateway import Gateway, Peers, lift, said
 from tests.mqtt_peers import until
 
 pytestmark = pytest.mark.integration
@@ -79,11 +79,11 @@ async def test_done_but_still_bad_is_done_again(gateway: Gateway, peers: Peers) 
                 peers.ticketing.store.act(order["id"], action, "li", "换了门锁")
 
             await until(lambda: peers.orders()[0]["status"] == "open")
-            assert [note["kind"] for note in peers.orders()[0]["notes"]][-1] == "reopen"
+            assert said(peers.orders()[0])[-1] == "reopen"
             await until(lambda: occasions(robots)["Check failed"] == 1)
 
             await peers.say("lifts/L1/status", lift(chain="closed"))
-            await until(lambda: "recovery" in [note["kind"] for note in peers.orders()[0]["notes"]])
+            await until(lambda: "recovery" in said(peers.orders()[0]))
             for action in ("accept", "finish"):
                 peers.ticketing.store.act(order["id"], action, "li", "调整回路")
             await until(lambda: peers.orders()[0]["status"] == "verified")
