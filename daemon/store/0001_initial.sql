@@ -274,7 +274,9 @@ CREATE TABLE chart (
   seq       INTEGER NOT NULL,
   at        INTEGER NOT NULL,
   plan      BLOB NOT NULL,             -- JSON: what it shows, see charts/plan.py
-  series    BLOB                       -- JSON: the readings it was drawn from; NULL: not yet, empty: it failed
+  series    BLOB,                      -- JSON: the readings that it shows; NULL: not read yet, empty: it failed
+  noted     INTEGER NOT NULL DEFAULT 0 -- its note was handed to the outbox, or there will be none
 ) STRICT;
 CREATE INDEX chart_by_order ON chart (order_key, id);
-CREATE INDEX chart_undrawn ON chart (id) WHERE series IS NULL;
+CREATE INDEX chart_unread ON chart (id) WHERE series IS NULL;
+CREATE INDEX chart_unsent ON chart (id) WHERE noted = 0;

@@ -1,8 +1,9 @@
-"""Charts of orders: asked for in the transaction that decided, drawn later from the journal rows before it.
+"""Charts of orders: asked for in the transaction that decided, read and drawn later from the journal rows before it.
 
-    ask ─> undrawn ─> (elsewhere: read the journal, draw) ─> drawn: its readings kept, the note in the outbox
+    ask ─> unread ─> (the journal is read) ─> kept ─> unsent ─> (once the service has the order: drawn) ─> noted
 
-Journal rows never change, so it does not matter when a chart is drawn; where rows had to make room, it has a gap.
+Journal rows never change, so it does not matter when a chart is drawn; where rows had to make room, it has a gap. Its
+readings are kept at once, and its note written when it can go: an order that nobody has taken yet is enough to carry.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Asked(NamedTuple):
     #: The journal row up to which it shows readings.
     seq: int
     plan: Plan
-    #: The readings it was drawn from, as `series_to_json` wrote them; None: it is not drawn yet. Empty: it failed.
+    #: The readings that it shows, as `series_to_json` wrote them; None: not looked up yet. Empty: it failed.
     series: bytes | None
 
 
@@ -46,9 +47,19 @@ def newest(db: sqlite3.Connection) -> int:
     return int(db.execute(_SQL["newest"]).fetchone()[0])
 
 
-def undrawn(db: sqlite3.Connection, limit: int) -> list[Asked]:
-    """What is to be drawn, oldest first."""
-    return [_asked(row) for row in db.execute(_SQL["undrawn"], (limit,)).fetchall()]
+def unread(db: sqlite3.Connection, limit: int) -> list[Asked]:
+    """Charts whose readings are to be looked up, oldest first."""
+    return [_asked(row) for row in db.execute(_SQL["unread"], (limit,)).fetchall()]
+
+
+def unsent(db: sqlite3.Connection, limit: int) -> list[Asked]:
+    """Charts that are to be drawn, oldest first: the ticketing service has their order."""
+    return [_asked(row) for row in db.execute(_SQL["unsent"], (limit,)).fetchall()]
+
+
+def waiting(db: sqlite3.Connection) -> bool:
+    """Whether any chart has still to be read, drawn or sent."""
+    return bool(db.execute(_SQL["waiting"]).fetchone()[0])
 
 
 def of_order(db: sqlite3.Connection, order_key: str) -> list[Asked]:
@@ -62,17 +73,18 @@ def active(db: sqlite3.Connection, about: tuple[str, str], since: int, until: in
     return tuple((begun, ended) for begun, ended in reversed(rows))
 
 
-def drawn(db: sqlite3.Connection, chart: Asked, series: bytes, note: Mapping[str, Any] | None, at: datetime) -> bool:
-    """Keep the readings of a chart, and hand its note to the outbox; False when that was done before.
+def keep(db: sqlite3.Connection, chart: Asked, series: bytes) -> None:
+    """Keep the readings of a chart, once; with none it failed, and there will be no note."""
+    db.execute(_SQL["keep"], (series, int(not series), chart.id))
 
-    The note is as urgent as the order is by now.
-    """
-    if not db.execute(_SQL["drawn"], (series, chart.id)).rowcount:
+
+def note(db: sqlite3.Connection, chart: Asked, body: Mapping[str, Any] | None, at: datetime) -> bool:
+    """Hand a chart's note to the outbox, as urgent as the order is by now; False when that was done before."""
+    if not db.execute(_SQL["noted"], (chart.id,)).rowcount:
         return False
     row = db.execute(_SQL["level"], (chart.order_key,)).fetchone()
-    if row is not None and note is not None:
-        body = {**note, "level": Level(row[0]).name}
-        outbox.add(db, chart.order_key, OutboxAction.UPDATE, body, at)
+    if row is not None and body is not None:
+        outbox.add(db, chart.order_key, OutboxAction.UPDATE, {**body, "level": Level(row[0]).name}, at)
     return True
 
 

@@ -6,17 +6,32 @@ INSERT INTO chart (order_key, occasion, seq, at, plan) VALUES (?, ?, ?, ?, ?)
 -- Changes when one was asked for.
 SELECT coalesce(max(id), 0) FROM chart
 
--- name: undrawn
--- What is to be drawn, in the order in which it was asked for.
-SELECT id, order_key, seq, plan, NULL FROM chart WHERE series IS NULL ORDER BY id LIMIT ?
+-- name: unread
+-- Charts whose readings are to be looked up, in the order in which they were asked for.
+SELECT id, order_key, seq, plan, series FROM chart WHERE series IS NULL ORDER BY id LIMIT ?
+
+-- name: unsent
+-- Charts that are to be drawn: the ticketing service has their order.
+SELECT id, order_key, seq, plan, series FROM chart
+WHERE noted = 0 AND series IS NOT NULL
+  AND EXISTS (SELECT 1 FROM outbox WHERE outbox.order_key = chart.order_key AND action = 'create' AND state = 'delivered')
+ORDER BY id LIMIT ?
+
+-- name: waiting
+-- Whether any chart has still to be read, drawn or sent.
+SELECT EXISTS (SELECT 1 FROM chart WHERE noted = 0)
 
 -- name: of_order
 -- The charts of an order, in the order in which they were asked for.
 SELECT id, order_key, seq, plan, series FROM chart WHERE order_key = ? ORDER BY id
 
--- name: drawn
+-- name: keep
 -- The readings that it shows; only once.
-UPDATE chart SET series = ? WHERE id = ? AND series IS NULL
+UPDATE chart SET series = ?, noted = ? WHERE id = ? AND series IS NULL
+
+-- name: noted
+-- Its note is in the outbox; only once.
+UPDATE chart SET noted = 1 WHERE id = ? AND noted = 0
 
 -- name: level
 -- How urgent an order is now.

@@ -132,7 +132,7 @@ def begun(path: Path | str, rules: Sequence[Ruleset]) -> Pipeline:
 def charted(spine: Pipeline) -> list[str]:
     """The readings that each chart shows, whenever it is drawn."""
     found = []
-    for chart in charts.undrawn(spine.db, 1000):
+    for chart in charts.unread(spine.db, 1000):
         span = Span(chart.plan.from_ms, chart.plan.to_ms, chart.seq)
         found.append(repr(series(spine.db, chart.plan.panels, span, 240)))
     return found

@@ -122,7 +122,9 @@ async def test_a_full_outbox_hinders_nothing(gateway: Gateway, peers: Peers) -> 
         await until(lambda: daemon.logged("outbox_drained"))
 
         assert await daemon.end() == 0
-        assert daemon.rows("SELECT state, count(*) FROM outbox GROUP BY state") == [("delivered", MANY)]
+        assert daemon.rows("SELECT state, count(*) FROM outbox WHERE action = 'create' GROUP BY state") == [
+            ("delivered", MANY)
+        ]
         assert {order["asset"] for order in peers.orders()} == {f"room-{n}" for n in range(MANY)}
 
 

@@ -18,7 +18,7 @@ from daemon.charts.drawing import MOST_BYTES
 from daemon.clock import SiteClock
 from daemon.model import Level, OrderStatus, OutboxAction, TicketUpdate
 from daemon.outputs.dispatcher import Dispatcher, Effort
-from daemon.outputs.illustrator import Illustrator, illustrate
+from daemon.outputs.illustrator import Illustrator
 from daemon.outputs.ticketing.contract import TicketingConfig, TicketingSink
 from daemon.pipeline import Pipeline
 from daemon.store import charts
@@ -52,6 +52,10 @@ class Gateway:
         for n in seconds:
             process(self.spine, [said(n, "lift-1", room_temp=room_temp)])
 
+    def delivered(self) -> None:
+        """The service has taken the order."""
+        self.db.execute("UPDATE outbox SET state = 'delivered', ref = 'T1' WHERE action = 'create'")
+
     def key(self) -> str:
         return str(self.db.execute("SELECT key FROM work_order").fetchone()[0])
 
@@ -79,9 +83,10 @@ async def test_what_was_asked_for_is_drawn_once_with_the_level_of_now(gateway: G
     """One note a chart, whenever the illustrator begins and however often."""
     gateway.heat(*range(-600, 0, 10), room_temp=30.0)
     gateway.heat(0, 10, 20, 30, room_temp=50.0)
+    gateway.delivered()
     for _ in range(2):
         async with gateway.illustrator():
-            await until(lambda: not charts.undrawn(gateway.db, 1))
+            await until(lambda: not charts.waiting(gateway.db))
     async with gateway.illustrator() as made:
         gateway.heat(40, 50, 60, 70, room_temp=30.0)
         made.wake()
@@ -96,29 +101,36 @@ async def test_what_was_asked_for_is_drawn_once_with_the_level_of_now(gateway: G
     assert "→ 30 °C" in recovered["chart"]["alt"]["en"]
 
 
-async def test_a_chart_is_the_same_whenever_it_is_drawn(gateway: Gateway) -> None:
-    """What came in since changes nothing: it shows what was known at its row."""
+async def test_readings_are_kept_at_once_and_sent_when_the_order_is_there(gateway: Gateway) -> None:
+    """While the service is away nothing is added to what waits for it; later rows do not matter."""
     gateway.heat(0, 10, 20, room_temp=50.0)
-    (chart,) = charts.undrawn(gateway.db, 9)
-    soon = illustrate(gateway.path, chart)
-    gateway.heat(30, 40, room_temp=52.0)
+    async with gateway.illustrator():
+        await until(lambda: not charts.unread(gateway.db, 1))
+        kept = charts.of_order(gateway.db, gateway.key())[0].series
+        gateway.heat(30, 40, room_temp=52.0)
+        gateway.db.execute("DELETE FROM journal WHERE seq < 4")
+        assert gateway.notes() == []
+        gateway.delivered()
+        await until(lambda: len(gateway.notes()) == 1)
 
-    assert illustrate(gateway.path, chart) == soon
+    assert charts.of_order(gateway.db, gateway.key())[0].series == kept
+    assert "→ 50 °C" in gateway.notes()[0]["text"]["en"]
 
 
 async def test_a_chart_that_cannot_be_drawn_is_none_and_ends_nothing(gateway: Gateway) -> None:
     """It is set aside, and the next one is drawn."""
     gateway.heat(0, 10, 20, room_temp=50.0)
-    plan = gateway.db.execute("SELECT plan FROM chart").fetchone()[0]
-    gateway.db.execute("UPDATE chart SET plan = ?", (bytes(plan).replace(b"Asia/Shanghai", b"No/Where"),))
+    gateway.delivered()
+    plan = bytes(gateway.db.execute("SELECT plan FROM chart").fetchone()[0])
+    gateway.db.execute("UPDATE chart SET plan = ?", (plan.replace(b"Asia/Shanghai", b"No/Where"),))
     async with gateway.illustrator() as made:
-        await until(lambda: not charts.undrawn(gateway.db, 1))
+        await until(lambda: not charts.waiting(gateway.db))
         gateway.db.execute("UPDATE chart SET plan = ?", (plan,))
         gateway.heat(30, 40, 50, 60, room_temp=30.0)
         made.wake()
         await until(lambda: len(gateway.notes()) == 1)
 
-    assert [bool(chart.series) for chart in charts.of_order(gateway.db, gateway.key())] == [False, True]
+    assert [note["chart"]["occasion"] for note in gateway.notes()] == ["recovered"]
 
 
 async def test_the_service_keeps_and_shows_it(gateway: Gateway) -> None:
@@ -126,7 +138,7 @@ async def test_the_service_keeps_and_shows_it(gateway: Gateway) -> None:
     async with (
         ticketing.serving() as service,
         TicketingSink(TicketingConfig(url=service.url), "site") as sink,
-        gateway.illustrator(),
+        gateway.illustrator() as made,
         aiohttp.ClientSession() as http,
     ):
         effort = Effort(backoff=Backoff(0.002, 0.02), poll_interval=timedelta(milliseconds=5))
@@ -139,8 +151,7 @@ async def test_the_service_keeps_and_shows_it(gateway: Gateway) -> None:
         gateway.heat(40, 50, 60, 70, room_temp=30.0)
         process(gateway.spine, [TicketUpdate(at(71), gateway.key(), OrderStatus.DONE, "li")])
         gateway.heat(*range(80, 4000, 30), room_temp=30.0)
-        made = Illustrator(gateway.path, run_job=gateway.run_job, clock=SiteClock())
-        drawing = asyncio.create_task(made.run())
+        made.wake()
         await until(lambda: len(gateway.notes()) == 3)
         dispatcher.wake()
         await until(lambda: sum(bool(n.get("chart")) for n in service.store.get("T000001")["notes"]) == 3)
@@ -151,10 +162,9 @@ async def test_the_service_keeps_and_shows_it(gateway: Gateway) -> None:
             picture, headers = await answer.text(), answer.headers
         async with http.get(f"{service.url}/orders/T000001/charts/99.svg") as answer:
             missing = answer.status
-        for running in (task, drawing):
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
     assert len(paths) == 3
     assert "<svg" not in page
@@ -172,6 +182,7 @@ class _Nowhere:
 async def test_a_note_is_as_urgent_as_its_order_has_become(gateway: Gateway) -> None:
     """A chart drawn late does not take an order back to the level it had."""
     gateway.heat(0, 10, 20, room_temp=50.0)
+    gateway.delivered()
     gateway.db.execute("UPDATE work_order SET level = ?", (int(Level.II),))
     async with gateway.illustrator():
         await until(lambda: len(gateway.notes()) == 1)
