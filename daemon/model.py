@@ -479,6 +479,8 @@ class OutboxAction(enum.StrEnum):
     CREATE = "create"
     UPDATE = "update"
     RECOVER = "recover"
+    #: A note like an update, with a picture.
+    CHART = "chart"
 
 
 # --- what goes wrong, named for what the caller does next --------------------------------------------------

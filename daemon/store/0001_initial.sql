@@ -202,7 +202,7 @@ CREATE TABLE fact (
 CREATE TABLE outbox (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
   order_key    TEXT NOT NULL,
-  action       TEXT NOT NULL,             -- create | update | recover
+  action       TEXT NOT NULL,             -- create | update | recover | chart
   level        INTEGER NOT NULL,
   body         BLOB NOT NULL,             -- JSON, sent byte for byte each time
   state        TEXT NOT NULL DEFAULT 'pending',

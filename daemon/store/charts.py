@@ -84,7 +84,7 @@ def note(db: sqlite3.Connection, chart: Asked, body: Mapping[str, Any] | None, a
         return False
     row = db.execute(_SQL["level"], (chart.order_key,)).fetchone()
     if row is not None and body is not None:
-        outbox.add(db, chart.order_key, OutboxAction.UPDATE, {**body, "level": Level(row[0]).name}, at)
+        outbox.add(db, chart.order_key, OutboxAction.CHART, {**body, "level": Level(row[0]).name}, at)
     return True
 
 

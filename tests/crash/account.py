@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from daemon.model import Level, from_ms
+from daemon.model import Level, OutboxAction, from_ms
 from daemon.store import courses
 from daemon.store.courses import Going
 from daemon.store.db import FILE, fact, reader
@@ -72,7 +72,8 @@ def _orders(db: sqlite3.Connection) -> Iterator[str]:
             yield f"    {' '.join(filter(None, [*words, 'late' if event.late else '']))}"
         yield from _told(db, key)
         for one in courses.deliveries(db, key):
-            yield f"    {one.action} {one.state}"
+            if one.action != OutboxAction.CHART:  # drawn in its own time
+                yield f"    {one.action} {one.state}"
 
 
 def _title(going: Going) -> str:

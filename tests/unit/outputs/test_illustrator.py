@@ -61,8 +61,8 @@ class Gateway:
 
     def notes(self) -> list[dict[str, Any]]:
         """Bodies of chart notes in the outbox."""
-        rows = self.db.execute("SELECT body FROM outbox WHERE action = ? ORDER BY id", (OutboxAction.UPDATE,))
-        return [body for (text,) in rows if "chart" in (body := orjson.loads(text))]
+        rows = self.db.execute("SELECT body FROM outbox WHERE action = ? ORDER BY id", (OutboxAction.CHART,))
+        return [orjson.loads(text) for (text,) in rows]
 
     @contextlib.asynccontextmanager
     async def illustrator(self) -> AsyncIterator[Illustrator]:
