@@ -50,9 +50,18 @@ def _page(found: Review, reader: Reader) -> Iterator[str]:
     yield from _suggestions(found, reader)
     yield from _charts(found, reader)
     for zh, en, keys in _SECTIONS:
+        if keys == ("complaints",) and found.voices is None:
+            yield f'<section><h2>{reader.pick(zh, en)}</h2><p class="none">{_no_complaints(reader)}</p></section>'
         tables = [table for table in found.tables if table.key in keys]
         yield from _section(reader.pick(zh, en), tables, reader)
     yield f"<footer>{escape(_footer(reader))}</footer></main></body></html>"
+
+
+def _no_complaints(reader: Reader) -> str:
+    return reader.pick(
+        "没有投诉数据：网关没有收到投诉，也没有用 --complaints 给出文件，因此无法统计先于投诉的告警。",
+        "No complaints are known: the gateway has none and no file was given with --complaints.",
+    )
 
 
 def _span(found: Review, reader: Reader) -> str:

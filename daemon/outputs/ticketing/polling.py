@@ -94,7 +94,8 @@ class Reader:
         if ours == "ignore" or (before is None and ours == "sent"):
             return None
         at = self.changed_at(entry) or now
-        return Change(order.key, OrderStatus(ours), self._text(entry, "by"), self._text(entry, "note"), at)
+        by, note, team = (self._text(entry, name) for name in ("by", "note", "team"))
+        return Change(order.key, OrderStatus(ours), by, note, at, team=team)
 
     def _text(self, entry: Any, name: str) -> str:  # noqa: ANN401  JSON
         path = getattr(self.reading, name)

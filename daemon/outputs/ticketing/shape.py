@@ -186,6 +186,7 @@ class Reading(Strict):
     time: Annotated[str, Field(description="iso, ms, seconds, or a pattern such as %Y-%m-%d %H:%M:%S")] = "iso"
     by: Pathway | None = None
     note: Pathway | None = None
+    team: Pathway | None = None
 
 
 class ChangesRequest(ListRequest):

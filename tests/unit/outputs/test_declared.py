@@ -390,12 +390,19 @@ CHANGES = {
     "query": {"from": "{since|time:%Y-%m-%d %H:%M:%S}"},
     "list": "rows",
     "ref": "id",
-    "entry": {"status": "state", "changed_at": "at", "time": "%Y-%m-%d %H:%M:%S", "by": "who.name", "note": "said"},
+    "entry": {
+        "status": "state",
+        "changed_at": "at",
+        "time": "%Y-%m-%d %H:%M:%S",
+        "by": "who.name",
+        "note": "said",
+        "team": "who.team",
+    },
 }
 
 
 def row(ref: str, state: object, at: str = "2026-11-22 12:00:00", who: str = "张师傅") -> dict[str, Any]:
-    return {"id": ref, "state": state, "at": at, "who": {"name": who}, "said": "ok"}
+    return {"id": ref, "state": state, "at": at, "who": {"name": who, "team": "电梯班"}, "said": "ok"}
 
 
 def followed(*refs: str) -> list[Followed]:
@@ -415,6 +422,7 @@ async def test_what_changed_is_told_once(service: Peer) -> None:
     (change,) = first.changes
     assert (change.key, change.status, change.by, change.note) == ("hy|a|r|led|1", OrderStatus.ACCEPTED, "张师傅", "ok")
     assert change.changed_at.isoformat() == "2026-11-22T04:00:00+00:00"
+    assert change.team == "电梯班"
     assert again.changes == ()
     assert again.cursor == first.cursor
     assert [(c.key, c.status) for c in later.changes] == [("hy|a|r|led|1", OrderStatus.DONE)]

@@ -11,9 +11,11 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -171,6 +173,46 @@ def test_with_json_nothing_is_written_unless_a_directory_is_named(
     assert list(tmp_path.iterdir()) == []
     assert found["written"] == []
     assert found["complaints"] is None
+
+
+def test_where_it_cannot_be_written(played: Played, tmp_path: Path) -> None:
+    """A file where the directory should be is named."""
+    (tmp_path / "out").write_text("", encoding="utf-8")
+
+    result = played.run("--month", "2026-10", "--out", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, ConfigError)
+    assert "cannot be written" in str(result.exception)
+
+
+def test_what_is_closed_after_the_month_still_counts(played: Played, tmp_path: Path) -> None:
+    """Opened ten minutes before midnight of the last day, verified on the first: October's, with that stamp."""
+    played.run("--month", "2026-10", "--out", str(tmp_path))
+    orders = files(tmp_path)[1]
+
+    (row,) = [row for row in orders if "2026-10-31 23:50:00" in row]
+
+    assert dict(zip(orders[0], row, strict=True))["复核通过"] == "2026-11-01 02:07:00"
+
+
+def test_days_are_the_site_s(tmp_path: Path) -> None:
+    """Both orders of the hour that clocks repeat are of that day, and the month is the zone's."""
+    berlin = ZoneInfo("Europe/Berlin")
+    stage = begin(tmp_path, datetime(2026, 9, 1, tzinfo=UTC), "Europe/Berlin")
+    for n, at in enumerate(("2026-10-25T00:30Z", "2026-10-25T01:30Z", "2026-10-31T22:59Z", "2026-10-31T23:00Z")):
+        stage.fault(datetime.fromisoformat(at), f"b{(1, 2, 3, 5)[n]}-lift-1", "lift.room", Plan())
+    stage.play(local(2026, 11, 2, zone=berlin))
+
+    found = orjson.loads(Played(tmp_path, stage).run("--month", "2026-10", "-o", "json").stdout)
+
+    assert {day["day"]: day["I"] for day in found["days"] if day["I"]} == {"2026-10-25": 2, "2026-10-31": 1}
+
+
+def test_without_complaints_the_page_says_so(played: Played, tmp_path: Path) -> None:
+    """Nothing is concluded from a list that nobody has given."""
+    played.run("--month", "2026-10", "--out", str(tmp_path))
+
+    assert "没有投诉数据" in files(tmp_path)[0]
 
 
 def test_a_month_without_orders(played: Played, tmp_path: Path) -> None:
