@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from zoneinfo import ZoneInfo
 
 import aiohttp
+import orjson
 import pytest
 
+from daemon.model import from_ms
 from simulators.robots import Robots
 from tests.gateway import Gateway, Peers, lift, said
 from tests.mqtt_peers import until
@@ -122,7 +125,12 @@ async def test_what_a_person_says_on_the_ticket_keeps_promises(gateway: Gateway,
             assert "[✓] 方案 Plan" in shown.out
             assert shown.out.count("planned") == 1, shown.out
             assert "电梯班 · 换门锁" in shown.out
-            assert daemon.rows("SELECT status FROM work_order") == [("accepted",)]
+            assert daemon.rows("SELECT status, team FROM work_order") == [("accepted", "电梯班")]
+            ((created,),) = daemon.rows("SELECT created_at FROM work_order")
+            month = from_ms(created).astimezone(ZoneInfo("Asia/Shanghai")).strftime("%Y-%m")
+            review = orjson.loads((await gateway.command("report", "--month", month, "-o", "json")).out)
+            assert review["so_far"]
+            assert [(row["team"]["zh"], row["orders"]) for row in review["tables"]["teams"]] == [("电梯班", 1)]
 
 
 async def test_deadlines_pass_while_nobody_can_be_reached(gateway: Gateway, peers: Peers) -> None:
