@@ -5,6 +5,7 @@ An order is named by its key, or by the number of its alarm.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from daemon import control
+from daemon.charts.drawing import draw
 from daemon.clock import Clock
 from daemon.desks import orders as desk
-from daemon.model import Command, Emit, Input, OrderStatus, OutboxAction, TicketUpdate
-from daemon.store import complaints, courses, ledger
+from daemon.model import Command, Emit, Input, OrderStatus, OutboxAction, TicketUpdate, from_ms
+from daemon.outputs import illustrator
+from daemon.store import charts, complaints, courses, ledger
 from daemon.store.courses import Going
 from daemon.store.db import RECONCILE, reader, set_fact
 from daemon.store.jobs import RunJob
@@ -57,6 +60,7 @@ class OrderCommands:
         return {
             "orders": self.orders,
             "order": self.order,
+            "order_chart": self.chart,
             desk.STAMP: self.stamp,
             desk.CANCEL: self.cancel,
             desk.RETRY: self.retry,
@@ -84,6 +88,7 @@ class OrderCommands:
         with reader(self.file) as db:
             going = _find(db, arguments)
             told, deliveries = courses.events(db, going.key), courses.deliveries(db, going.key)
+            drawn = [chart.plan for chart in charts.of_order(db, going.key)]
             complained = complaints.count_of_order(db, going.key)
         return {
             **_row(going),
@@ -93,6 +98,7 @@ class OrderCommands:
             "complaints": complained,
             "stamps": {name: _iso(when) for name, when in going.course.stamps.items()},
             "promises": [_promise(promise) for promise in going.course.promises],
+            "charts": [{"occasion": plan.occasion, "at": _iso(from_ms(plan.to_ms))} for plan in drawn],
             "timeline": [{**event._asdict(), "at": _iso(event.at)} for event in told],
             "deliveries": [
                 {
@@ -104,6 +110,28 @@ class OrderCommands:
                 for one in deliveries
             ],
         }
+
+    async def chart(self, arguments: Arguments) -> dict[str, Any]:
+        """The order's newest chart as SVG, or the newest of an `occasion`.
+
+        Raises:
+            ValueError: there is no such order, it has no such chart, or that could not be drawn.
+        """
+        return await asyncio.to_thread(self._chart, arguments)
+
+    def _chart(self, arguments: Arguments) -> dict[str, Any]:
+        with reader(self.file) as db:
+            going = _find(db, arguments)
+            found = charts.of_order(db, going.key)
+            known = ", ".join(dict.fromkeys(chart.plan.occasion for chart in found)) or "none"
+            wanted = arguments.get("occasion") or (found[-1].plan.occasion if found else "")
+            chart = next((one for one in reversed(found) if one.plan.occasion == wanted), None)
+            if chart is None:
+                raise ValueError(f"this order has no such chart; it has {known}")
+            if chart.series is None:
+                raise ValueError("it is being drawn; ask again in a moment")
+            svg = draw(chart.plan, illustrator.picture(db, chart))
+        return {"occasion": chart.plan.occasion, "at": _iso(from_ms(chart.plan.to_ms)), "svg": svg}
 
     async def stamp(self, arguments: Arguments) -> dict[str, Any]:
         """A person says that something promised was done, or how far the work is, as a ticketing service would tell.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
+from daemon.charts.raster import PngUnavailable, png
 from daemon.cli.asking import CONFIG, ROMAN, ConfigOption, UserOption, ask, default_user, local, say, zone
 from daemon.cli.orders_preview import preview_orders
-from daemon.cli.terminal import Output, OutputOption, print_line
+from daemon.cli.terminal import USAGE, Output, OutputOption, print_line
 from daemon.workorders.notices import WORDS
 
 app = typer.Typer(no_args_is_help=True, help="Work orders: list, show, stamp, cancel, retry, found, reconcile.")
@@ -52,8 +54,17 @@ def list_orders(
 
 
 @app.command()
-def show(order: OrderArgument, config: ConfigOption = CONFIG, output: OutputOption = Output.TEXT) -> None:
+def show(
+    order: OrderArgument,
+    config: ConfigOption = CONFIG,
+    chart: Annotated[Path | None, typer.Option(help="write its newest chart there, as SVG or PNG by its name")] = None,
+    occasion: Annotated[str | None, typer.Option(help="which chart: opened, recovered, reopened, verified")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
     """Show one order in one screen: promises with their deadlines, and everything that happened, in order."""
+    if chart is not None:
+        _write_chart(order, config, chart, occasion, output)
+        return
     answer = ask(config, output, "order", order=order)
     if output is Output.JSON:
         return
@@ -69,6 +80,19 @@ def show(order: OrderArgument, config: ConfigOption = CONFIG, output: OutputOpti
         print_line(f"  {_promised(promise, at)}")
     for event in _timeline(answer):
         print_line(f"  {local(event[0], at)}  {event[1]}".rstrip())
+
+
+def _write_chart(order: str, config: Path, file: Path, occasion: str | None, output: Output) -> None:
+    answer = ask(config, output, "order_chart", order=order, occasion=occasion)
+    try:
+        if file.suffix.lower() == ".png":
+            file.write_bytes(png(answer["svg"]))
+        else:
+            file.write_text(answer["svg"], encoding="utf-8")
+    except (OSError, PngUnavailable) as error:
+        typer.echo(f"{file}: {error}", err=True)
+        raise typer.Exit(USAGE) from error
+    say(output, f"已写入 written: {file} ({answer['occasion']}, {local(answer['at'], zone(config))})")
 
 
 @app.command()

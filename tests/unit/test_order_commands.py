@@ -13,7 +13,9 @@ from daemon.clock import SiteClock
 from daemon.documents import build, read
 from daemon.model import Input, OrderStatus, Taken, TicketUpdate
 from daemon.order_commands import OrderCommands, TicketingPeer
+from daemon.outputs import illustrator
 from daemon.settings import shipped
+from daemon.store import charts
 from daemon.store.db import RECONCILE, fact
 from daemon.workorders.sla import Sla
 from tests.many_assets import at, begun, process, rows, ruleset, says, tick
@@ -163,3 +165,23 @@ async def test_a_ticket_that_was_found_is_told(desk: Desk) -> None:
     assert answer["status"] == "sent"
     with pytest.raises(ValueError, match="its ticket is WX1"):
         await desk.ask("order_found", order="1", ref="WX2", user="li")
+
+
+async def test_a_chart_is_given_as_it_was_sent(desk: Desk) -> None:
+    """By its occasion, or the newest; what is not there or not read yet is said."""
+    file = desk.commands.file
+    (asked,) = charts.unread(desk.spine.db, 9)
+    with pytest.raises(ValueError, match="ask again in a moment"):
+        await desk.ask("order_chart", order="1")
+    charts.keep(desk.spine.db, asked, illustrator.look_up(file, asked))
+    (kept,) = charts.of_order(desk.spine.db, asked.order_key)
+    sent = illustrator.illustrate(file, kept)
+    assert sent is not None
+
+    given = await desk.ask("order_chart", order="1")
+
+    assert given["svg"] == sent["chart"]["data"]
+    assert given == await desk.ask("order_chart", order="1", occasion="opened")
+    assert [one["occasion"] for one in (await desk.ask("order", order="1"))["charts"]] == ["opened"]
+    with pytest.raises(ValueError, match="no such chart; it has opened"):
+        await desk.ask("order_chart", order="1", occasion="verified")
