@@ -239,7 +239,6 @@ class OrderDesk:
             moved = self._life.ticket(going.course, OrderStatus.CANCELLED, wish.at, wish.at)
             self._apply(going, moved, by=wish.user, detail=wish.reason)
         elif going is not None and wish.name == FOUND:
-            self._apply(going, (self._life.retried(going.course), ()))
             done = wish.reason if outbox.found(self._db, going.key, wish.reason, wish.at) else "nothing was given up"
         elif going is not None:
             done = f"{self._courses.unpark(going.key, wish.at)} deliveries"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ import structlog
 from daemon.clock import Clock
 from daemon.model import Reject, Retry, Text, from_ms
 from daemon.outputs.sink import OpenTicket, TicketSink
+from daemon.outputs.ticketing.marker import MARKER, marker
 from daemon.store.db import RECONCILE, fact, reader, set_fact
 from daemon.store.jobs import RunJob
 from daemon.supervisor import Backoff
@@ -61,7 +63,8 @@ async def reconcile(
 ) -> None:
     """Look the site's open tickets over if a ledger was lost, and return; does nothing otherwise.
 
-    A crash in between begins anew; the notes carry keys, so none is written twice.
+    A crash in between goes on where it was; a note that was being written then is written twice at most where the
+    service knows no keys.
     """
     with reader(store) as db:
         lost_at = fact(db, RECONCILE)
@@ -72,7 +75,7 @@ async def reconcile(
     attempt, told = 0, -1
     while told < 0:
         try:
-            told = await _tell_orphans(sink, store, ledger_id, from_ms(int(lost_at)))
+            told = await _tell_orphans(sink, store, ledger_id, from_ms(int(lost_at)), run_job)
         except Retry as retry:
             attempt += 1
             if attempt == 1:
@@ -87,26 +90,38 @@ async def reconcile(
     log.warning("tickets_reconciled", url=sink.url, told=told)
 
 
-async def _tell_orphans(sink: TicketSink, store: Path, ledger_id: str, lost_at: datetime) -> int:
-    told = 0
-    for ticket in await sink.open_tickets():
-        with reader(store) as db:
-            if not _looks_like_ours(ticket) or _is_ours(db, ticket):
-                continue
+async def _tell_orphans(sink: TicketSink, store: Path, ledger_id: str, lost_at: datetime, run_job: RunJob) -> int:
+    """Note by note; what was told is written down, for not every service knows the keys of notes."""
+    tickets, count, name = await sink.open_tickets(), 0, f"orphans_told:{ledger_id}"
+    with reader(store) as db:
+        told = fact(db, name).split("\n")
+        ours = _ours(db, tickets)
+    for ticket in tickets:
+        if not _looks_like_ours(ticket) or ticket.key in ours or ticket.ref in told:
+            continue
         body = {"kind": "update", "at": stamp(lost_at), "text": words(_TEXT), "level": ticket.level, "observed": []}
         try:
             await sink.note(ticket.ref, f"{ticket.key}#ledger-{ledger_id}", orjson.dumps(body))
         except Reject as reject:  # this one, perhaps closed meanwhile; the others are told all the same
             log.warning("reconcile_refused", url=sink.url, ticket=ticket.ref, error=str(reject))
             continue
-        told += 1
-    return told
+        told.append(ticket.ref)
+        await run_job(partial(set_fact, name=name, value="\n".join(filter(None, told))))
+        count += 1
+    return count
 
 
 def _looks_like_ours(ticket: OpenTicket) -> bool:
-    """Whether a gateway opened it: `site|asset|rule|ledger|number`. What a person opened was never followed here."""
-    return ticket.key.count("|") == _BARS
+    """Whether a gateway opened it: `site|asset|rule|ledger|number`, or the marker of such a key.
+
+    What a person opened was never followed here.
+    """
+    return ticket.key.count("|") == _BARS or MARKER.fullmatch(ticket.key) is not None
 
 
-def _is_ours(db: sqlite3.Connection, ticket: OpenTicket) -> bool:
-    return db.execute("SELECT 1 FROM work_order WHERE key = ?", (ticket.key,)).fetchone() is not None
+def _ours(db: sqlite3.Connection, tickets: Sequence[OpenTicket]) -> frozenset[str]:
+    """What stands for the orders of this ledger on tickets: their keys, and their markers where any is asked for."""
+    keys = frozenset(key for (key,) in db.execute("SELECT key FROM work_order"))
+    if not any(MARKER.fullmatch(ticket.key) for ticket in tickets):
+        return keys
+    return keys | {marker(key) for key in keys}

@@ -18,6 +18,7 @@ from daemon.pipeline import Pipeline
 from daemon.settings import shipped
 from daemon.store import courses
 from daemon.store.db import connect
+from daemon.workorders import doubt
 from daemon.workorders.sla import Sla
 from tests.many_assets import (
     NAMES,
@@ -83,7 +84,7 @@ SCENES = st.lists(
             ["bad", "worse", "stuck", "good", "good"]
             + ["ticket"] * 6
             + ["repair"] * 4
-            + ["tick", "shelve", "unshelve", "maintain", "end", "reload", "stamp", "cancel", "retry", "disk", "unknown"]
+            + ["tick", "shelve", "unshelve", "maintain", "end", "reload", "stamp", "cancel", "retry", "disk", "word"]
         ),
         st.sampled_from([0, 0, 0, 1]),
         st.sampled_from([1, 1, 1, 2, 3]),
@@ -125,7 +126,6 @@ def _input(now: float, scene: Scene) -> Input:
         return says(now, asset, **_SAYS[scene.what])
     others: dict[str, Input] = {
         "ticket": TicketUpdate(at(now), "", scene.status, "li", "", at(now - scene.ago)),
-        "unknown": TicketUpdate(at(now), "nobody's", scene.status),
         "tick": tick(now) if scene.alarm == 1 else Complaint(at(now), f"C{now}", at(now - abs(scene.ago)), asset),
         "shelve": shelve(now, asset, 3600),
         "unshelve": unshelve(now, asset),
@@ -135,9 +135,23 @@ def _input(now: float, scene: Scene) -> Input:
         "stamp": Command(at(now), "order_stamp", "", "wang", ("planned x", "calmed", "rescued")[scene.alarm - 1]),
         "cancel": Command(at(now), "order_cancel", "", "wang", "no"),
         "retry": Command(at(now), "order_retry", "", "wang", ""),
+        "word": _word(now, scene),
         "disk": Command(at(now), "fault", "gateway.disk_full", "gateway", "2 MB left"),
     }
     return others[scene.what]
+
+
+def _word(now: float, scene: Scene) -> Input:
+    """What the gateway tells of an order, a person found, or is nobody's."""
+    match scene.asset, scene.status:
+        case 1, _:
+            return TicketUpdate(at(now), "nobody's", scene.status)
+        case _, OrderStatus.PARKED | OrderStatus.REJECTED:
+            return Command(at(now), "order_found", "", "wang", "WX1")
+        case _, OrderStatus.DONE:
+            return Command(at(now), "order_note_refused", "", "gateway", f"{now}")
+        case _:
+            return Command(at(now), "order_repeated", "", "gateway", f"{scene.alarm}")
 
 
 def say(spine: Pipeline, wish: Wish) -> None:
@@ -182,7 +196,8 @@ def check(spine: Pipeline) -> None:
         assert said.count("undecided") <= 1 + said.count("reopened")
         if status in {"rejected", "cancelled"}:
             tail = said[said.index(status) + 1 :]
-            assert set(tail) <= {"planned", "calmed", "rescued"}, said
+            assert set(tail) <= {"planned", "calmed", "rescued", *doubt.TOLD.values()}, said
+        assert said.count("note_refused") <= 1
 
 
 def started(path: Path | str = ":memory:") -> Pipeline:

@@ -73,6 +73,12 @@ async def test_where_a_person_decides_there_are_never_two(tmp_path: Path, point:
     assert state == ("delivered" if point == "after_receipt" else "parked")
 
 
+@pytest.mark.parametrize("point", ["before_refusal", "after_refusal", "before_park", "after_park"])
+async def test_a_parking_that_is_interrupted_is_parked(tmp_path: Path, point: str) -> None:
+    """Nothing is sent meanwhile."""
+    assert await killed(tmp_path, "neither", "park", ["after_create", point]) == (1, "parked")
+
+
 @pytest.mark.parametrize("kills", KILLS[:4], ids="+".join)
 async def test_where_it_is_repeated_there_is_never_none(tmp_path: Path, kills: Sequence[str]) -> None:
     """One where it was killed before or when the receipt was there, else two."""

@@ -9,12 +9,15 @@ from typing import TypeVar
 
 import aiohttp
 import orjson
+from typing_extensions import override
 
 from daemon.clock import SiteClock
-from daemon.model import from_ms
+from daemon.model import Retry, from_ms
 from daemon.outputs.reconcile import reconcile
+from daemon.outputs.sink import OpenTicket
 from daemon.outputs.ticketing.contract import TicketingConfig, TicketingSink
-from daemon.store.db import FILE, RECONCILE, fact, open_db
+from daemon.outputs.ticketing.marker import marker
+from daemon.store.db import FILE, RECONCILE, fact, open_db, set_fact
 from daemon.supervisor import Backoff
 from simulators import ticketing
 from tests.unit.outputs.test_dispatcher import order
@@ -78,3 +81,31 @@ async def test_one_ticket_that_takes_no_note_keeps_nobody_else_from_theirs(tmp_p
     assert told.pop("by hand") == 0
     assert sorted(told.values()) == [0, 1]
     assert fact(lost.db, RECONCILE) == ""
+
+
+async def test_a_service_without_keys_is_told_once_by_its_markers(tmp_path: Path) -> None:
+    """Its tickets carry markers: ours is known by it, a lost one is told, and not anew when asked again."""
+    lost, told = Lost(tmp_path), list[str]()
+
+    class Marked(TicketingSink):
+        """Names tickets by their markers, takes no keys, and fails once in between."""
+
+        @override
+        async def open_tickets(self) -> tuple[OpenTicket, ...]:
+            keys = ("hy|L1|chain|old|7", "hy|L1|chain|new|1", "hy|L2|chain|old|8")
+            marked = [OpenTicket(f"T{n}", marker(key), "I") for n, key in enumerate(keys)]
+            return (*marked, OpenTicket("T9", "水管漏水", "II"))
+
+        @override
+        async def note(self, ref: str, key: str, body: bytes) -> None:
+            if ref == "T2" and len(told) == 1:
+                told.append("failed")
+                raise Retry("not now")
+            told.append(ref)
+
+    sink = Marked(TicketingConfig(url="http://127.0.0.1:1"), "hy")
+    for _ in range(2):
+        set_fact(lost.db, RECONCILE, "1795300000000")
+        await reconcile(sink, lost.store, run_job=lost.run_job, clock=SiteClock(), backoff=Backoff(0.002, 0.01))
+
+    assert told == ["T0", "failed", "T2"]
