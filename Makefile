@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_SECONDS ?= 0
 KILLS ?= 200
+PASSAGES ?= 3
 
 .PHONY: setup fmt check test slow demo crash bench lock
 
@@ -39,6 +40,7 @@ demo: setup
 
 crash: setup
 	$(BIN)/python -m tests.crash --kills $(KILLS)
+	$(BIN)/python -m tests.crash scenarios --passages $(PASSAGES)
 
 bench: setup
 	$(BIN)/python -m benchmarks

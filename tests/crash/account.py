@@ -107,9 +107,12 @@ def _told(db: sqlite3.Connection, key: str) -> Iterator[str]:
 
 
 def _tickets(stage: Stage, ledgers: dict[str, str]) -> Iterator[str]:
-    for record in sorted(stage.ticketing.store.find(), key=lambda record: str(record["key"]).split("|")):
+    found = []
+    for record in stage.ticketing.store.find():
         site, asset, rule, ledger, no = record["key"].split("|")
-        yield f"  {site} {asset} {rule} {ledgers.get(ledger, '?')}|{no} {record['level']} {record['status']}"
+        found.append(((site, asset, rule, ledgers.get(ledger, "?"), int(no)), record))
+    for (site, asset, rule, ledger, no), record in sorted(found, key=lambda pair: pair[0]):
+        yield f"  {site} {asset} {rule} {ledger}|{no} {record['level']} {record['status']}"
         # charts come when they are drawn, in between whatever else is written: each once
         charts = [(note["chart"]["occasion"], note["at"]) for note in record["notes"] if note.get("chart")]
         said = [note for note in record["notes"] if not note.get("chart")]

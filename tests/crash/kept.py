@@ -110,7 +110,7 @@ class Kept:
                 elif self._leaving and status == 0:
                     return
                 else:
-                    raise EndedError(f"{self.name} ended by itself with status {status}: {self._last_words()}")
+                    raise EndedError(f"{self.name} ended by itself with status {status}")
 
     async def _spawn(self, log: int) -> Child:
         kill_at = "" if self.kills else self.plan.kill_at
@@ -118,9 +118,6 @@ class Kept:
         child = await spawn([self.plan.fault, "run", "-c", str(self.folder)], environment, log)
         self._tell(child)
         return child
-
-    def _last_words(self) -> str:
-        return (self.folder / "daemon.log").read_text("utf-8", "replace")[-4000:]
 
     def pass_to(self, at: int) -> None:
         """Let the process know what time it is; whoever starts later begins with that."""

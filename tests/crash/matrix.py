@@ -23,6 +23,8 @@ from tests.crash.stage import Stage
 TIMELINES = Path(__file__).with_name("timelines")
 #: Where to kill: every named moment, and around the commit in which a deadline runs out.
 POINTS = (*NAMES, "before_commit@after_deadline", "after_commit@after_deadline")
+#: Lines of a log that are shown when a run fails.
+_LAST_WORDS = 12
 #: Killed here, a message has surely been taken and its receipt surely not been written.
 _COMES_AGAIN = ("after_notice", "before_notice_receipt")
 
@@ -178,7 +180,7 @@ class Matrix:
         turn = asyncio.Semaphore(self.jobs)
         passed: Counter[str] = Counter()
         for name in self.names:
-            calm = await self._try(PLAYS[name], Plan(fault=self.fault), "undisturbed")
+            calm = await self._try(PLAYS[name], Plan(fault=self.fault), f"{name}, undisturbed")
             if calm is None:
                 continue
             passed += calm.passed
@@ -211,7 +213,9 @@ class Matrix:
             try:
                 return await perform(play, Path(folder), plan)
             except Exception as error:  # noqa: BLE001  one row of the table; the others are still of interest
-                self._wrong(f"{play.name}, {what}: {type(error).__name__}: {error}")
+                logs = [path.read_text("utf-8", "replace") for path in sorted(Path(folder).glob("*/daemon.log"))]
+                ends = "\n".join(line for log in logs for line in log.splitlines()[-_LAST_WORDS:])
+                self._wrong(f"{what}: {type(error).__name__}: {error}\n{ends}")
                 return None
 
     def _judge(self, what: str, outcome: Outcome, wanted: Sequence[str], there: Sequence[str]) -> None:

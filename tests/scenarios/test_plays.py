@@ -31,7 +31,10 @@ async def test_a_scenario_gives_what_is_written_down(name: str, tmp_path: Path) 
     ("name", "points"),
     [
         ("nobody-answers", ("before_commit@after_deadline", "after_commit@after_deadline", "after_notice")),
-        ("done-and-still-low", ("after_changes", "after_create", "before_notice_receipt")),
+        ("done-and-still-low", ("after_changes", "before_notice_receipt", "after_process")),
+        ("two-hours-without-the-service", ("after_create", "after_postpone")),
+        ("refused-for-good", ("after_refusal",)),
+        ("entrapment", ("before_cursor", "after_note")),
     ],
 )
 async def test_a_kill_changes_nothing(name: str, points: tuple[str, ...]) -> None:
@@ -42,6 +45,38 @@ async def test_a_kill_changes_nothing(name: str, points: tuple[str, ...]) -> Non
 
     assert result.is_as_promised, "\n".join(result.wrong)
     assert result.kills == len(points)
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "point"),
+    [
+        ("cursor-before-inputs", "accepted-in-time", "before_changes"),
+        ("receipt-before-notice", "nobody-answers", "before_notice"),
+        ("notice-after-commit", "nobody-answers", "after_commit@after_deadline"),
+        ("step-in-memory", "nobody-answers", "after_commit@after_deadline"),
+    ],
+)
+async def test_a_fault_built_in_is_found(fault: str, name: str, point: str) -> None:
+    """What is made durable too early, too late or not at all is found by one kill between the two."""
+    matrix = Matrix([name], [point], 1, fault=fault, report=say)
+
+    result = await matrix.run()
+
+    assert result.kills == 1
+    assert any(f"killed at {point}" in wrong for wrong in result.wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLAYS)
+async def test_no_kill_anywhere_changes_anything(name: str) -> None:
+    """Each moment that the scenario passes is killed at once."""
+    matrix = Matrix([name], most=1, report=say)
+
+    result = await matrix.run()
+
+    assert not result.wrong, "\n".join(result.wrong)
+    assert not result.missed
+    assert result.kills > 20
 
 
 @pytest.mark.parametrize(("count", "most", "picked"), [(0, 3, []), (2, 3, [1, 2]), (9, 3, [1, 5, 9]), (9, 1, [5])])
