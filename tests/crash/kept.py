@@ -210,7 +210,7 @@ class Kept:
             return "nothing was journalled at this time"
         if missing := self._unheard(db):
             return f"messages for {missing}"
-        if outbox.due(db, _END, 1) if self.reachable else outbox.untried(db, 1):
+        if outbox.due(db, _END if self.reachable else now, 1):
             return "deliveries"
         (told,) = db.execute(
             "SELECT (SELECT count(*) FROM notice WHERE addressed = 0)"
