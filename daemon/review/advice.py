@@ -121,7 +121,7 @@ def _refused(found: Evidence) -> Iterator[Suggestion]:
 def _teams(found: Evidence) -> Iterator[Suggestion]:
     for team in found.teams:
         if team.longest_run >= RUN and team.name:
-            numbers = ", ".join(f"#{no}" for no in team.run[:FEW])
+            numbers = ", ".join(f"#{no}" for no in team.run[:FEW]) + (" …" if len(team.run) > FEW else "")
             n, rate = team.longest_run, _percent(team.on_time.n, team.on_time.of)
             yield _say(
                 "team",

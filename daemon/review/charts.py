@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from html import escape
+from itertools import cycle
 from typing import NamedTuple
 
 from daemon.model import Level
@@ -44,7 +45,7 @@ def drawings(found: Review, reader: Reader) -> Iterator[tuple[str, str]]:
 def _days(found: Review, reader: Reader) -> str:
     left, top, bottom = 30, 26, 180
     most = max((sum(day.levels.values()) for day in found.days), default=0)
-    step = max(1, -(-most // 4))
+    step = _round_step(most)
     peak = step * -(-most // step) or 1
     slot = (_WIDTH - left - 6) / len(found.days)
     parts = []
@@ -65,6 +66,14 @@ def _days(found: Review, reader: Reader) -> str:
     names = {level: _level(level, reader) for level in Level}
     parts.append(_legend([(names[level], _LEVELS[level]) for level in Level], 12))
     return _svg(parts, bottom + 24, reader.pick("每日工单", "Orders per day"))
+
+
+def _round_step(most: int) -> int:
+    """1, 2 or 5 times a power of ten: at most five of them hold `most`."""
+    step, factors = 1, cycle((2, 2.5, 2))
+    while step * 5 < most:
+        step = round(step * next(factors))
+    return step
 
 
 # --- bars with a label above each --------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.review.cells import Language, Reader
+from daemon.review.charts import _round_step
 from daemon.review.sheets import _guarded
 from daemon.review.stages import middle, percentile
 from daemon.review.table import Ratio
@@ -86,3 +87,9 @@ def test_no_text_is_a_formula(text: str) -> None:
 def test_a_number_is_no_text() -> None:
     """A negative number is not guarded."""
     assert _guarded(-3.5) == -3.5
+
+
+@pytest.mark.parametrize(("most", "step"), [(0, 1), (5, 1), (6, 2), (11, 5), (26, 10), (51, 20), (101, 50), (516, 200)])
+def test_an_axis_has_round_numbers(most: int, step: int) -> None:
+    """1, 2, 5, 10, …: five steps at most."""
+    assert _round_step(most) == step
