@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -256,6 +257,8 @@ def _words(fault: Mapping[str, Any], known: Iterable[str]) -> str:
     last = str(fault["loc"][-1]) if fault["loc"] else ""
     match fault["type"]:
         case "extra_forbidden":
+            if last in known:
+                return f"the key {last!r} does not belong here; remove it, or write it where it does"
             near = difflib.get_close_matches(last, sorted(set(known)), n=1)
             return f"unknown key {last!r}" + (f"; did you mean {near[0]!r}?" if near else "; remove it")
         case "missing":
@@ -268,7 +271,8 @@ def _words(fault: Mapping[str, Any], known: Iterable[str]) -> str:
             return str(fault["msg"])[0].lower() + str(fault["msg"])[1:] + shown
 
 
-def known_keys(model: type[BaseModel]) -> set[str]:
+@cache
+def known_keys(model: type[BaseModel]) -> frozenset[str]:
     """Every key that the model or a model within it knows."""
     found: set[str] = set()
 
@@ -282,4 +286,4 @@ def known_keys(model: type[BaseModel]) -> set[str]:
                 walk(inner)
 
     walk(model.model_json_schema())
-    return found
+    return frozenset(found)

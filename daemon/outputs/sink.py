@@ -52,6 +52,21 @@ def some_time(span: timedelta) -> timedelta:
     return span
 
 
+async def bounded(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body of an answer, as long as it is no longer than `most` bytes: a broken peer does not fill the memory.
+
+    Raises:
+        aiohttp.ClientPayloadError: it is longer, or it broke off.
+    """
+    raw = bytearray()
+    async for chunk in answer.content.iter_chunked(65536):
+        raw += chunk
+        if len(raw) > most:
+            answer.close()  # what is still coming is not waited for
+            raise aiohttp.ClientPayloadError(f"its answer is longer than {most} bytes")
+    return bytes(raw)
+
+
 def retry_after(text: str | None) -> timedelta | None:
     """What a Retry-After header asks for, cut at five minutes: a peer must not keep us away for a day.
 

@@ -18,7 +18,9 @@ from daemon import settings
 from daemon.assets import Assets, Placement
 from daemon.backtest import rule_test, rule_test_file
 from daemon.documents import build, parse, read
-from daemon.model import ConfigError, Device
+from daemon.model import ConfigError, Device, Reject
+from daemon.outputs.ticketing.preview import preview
+from daemon.outputs.ticketing.shape import DeclaredConfig
 from daemon.rules.rule import RuleSpec
 from daemon.rules.schema import Ruleset
 from daemon.rules.schema import load as load_rules
@@ -88,6 +90,16 @@ def _gateway(text: str, folder: Path) -> None:
     settings.load_gateway(path)
 
 
+def _ticketing(text: str, folder: Path) -> None:
+    """Load a service told in YAML, and fill every request of it."""
+    path = folder / "gateway.yaml"
+    path.write_text(text, "utf-8")
+    told = settings.load_gateway(path).ticketing
+    if isinstance(told, DeclaredConfig):
+        with contextlib.suppress(Reject):  # no word in a map, a number that no JSON holds
+            list(preview(told, SITE.catalogue.site))
+
+
 def _rules(text: str, folder: Path) -> None:
     path = folder / "rules.yaml"
     path.write_text(text, "utf-8")
@@ -127,6 +139,18 @@ def _seeds() -> Iterator[tuple[Load, Document]]:
     yield from ((_assets, one) for one in _one_by_one(CONFIG / "starter/assets.yaml", "assets"))
     gateway = read(CONFIG / "starter/gateway.yaml").data
     yield _gateway, gateway
+    for path in sorted((CONFIG / "ticketing/presets").glob("*.yaml")):
+        place = "${env:HOME}"
+        auth = {"header": {"name": "K", "token": place}}
+        own = {"url": "http://127.0.0.1:1", "secrets": {"routing_key": place}, "auth": auth}
+        whole = own | read(path).data
+        requests = whole["requests"]
+        always = {name: requests[name] for name in ("create", "search") if name in requests}
+        note = requests.get("note") or requests["update"]
+        for name, request in requests.items():
+            told = whole | {"requests": {**always, "note": note, name: request}}
+            yield _ticketing, gateway | {"ticketing": told}
+        yield _ticketing, gateway | {"ticketing": {"preset": path.stem, **own}}
     for path in sorted((CONFIG / "rules").glob("*.yaml")):
         if path.name.endswith(".test.yaml"):
             yield from ((_rule_test, one) for one in list(_one_by_one(path, "tests"))[:10])
@@ -268,4 +292,4 @@ def test_ten_thousand_changed_documents(tmp_path: Path, capsys: pytest.CaptureFi
 
     with capsys.disabled():
         print("\n10 000 changed documents:", dict(sorted(became.items())))  # noqa: T201  the count is what it is run for
-    assert len(became) == 12
+    assert len(became) == 14

@@ -35,6 +35,7 @@ from daemon.outputs.sink import (
     Changes,
     OpenTicket,
     PeerUrl,
+    bounded,
     retry_after,
     some_time,
     why_unreachable,
@@ -45,6 +46,8 @@ from daemon.store.outbox import Followed
 
 log = structlog.get_logger(__name__)
 
+#: Of an answer; ten thousand changes have less.
+_MOST_BYTES = 16 * 1024**2
 _NEVER = frozenset({400, 409, 413, 422})
 _STATUS = {
     "open": OrderStatus.SENT,
@@ -83,13 +86,15 @@ class TicketingSink:
     async def __aenter__(self) -> Self:
         """Make the HTTP session; no connection yet, so the service need not be there."""
         token = self._config.token
-        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        headers = {"Accept-Encoding": "identity"}  # nothing is unpacked that could be a bomb
+        headers |= {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
         # trust_env stays off: no proxy of the environment comes between. Idle connections are given up before the
         # usual server gives them up (5 s): a request that meets the closing would be ambiguous for nothing.
         self._http = aiohttp.ClientSession(
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._config.timeout.total_seconds()),
             connector=aiohttp.TCPConnector(keepalive_timeout=4),
+            auto_decompress=False,
         )
         return self
 
@@ -195,7 +200,7 @@ class TicketingSink:
             async with self._http.request(
                 method, self.url + path, data=body, params=query, headers=headers, allow_redirects=False
             ) as answer:
-                raw = await answer.read()
+                raw = await bounded(answer, _MOST_BYTES)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise self._kept("connection", why_unreachable(error), None) from error
         except TimeoutError as error:

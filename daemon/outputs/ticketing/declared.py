@@ -11,7 +11,7 @@ from daemon.clock import Clock
 from daemon.model import Reject, Retry, Site
 from daemon.outputs.sink import Ambiguity, Change, Changes, OnAmbiguous, OpenTicket
 from daemon.outputs.ticketing import names
-from daemon.outputs.ticketing.answers import Meaning, look_up, plain, read_json
+from daemon.outputs.ticketing.answers import MISSING, Meaning, look_up, plain, read_json
 from daemon.outputs.ticketing.marker import MARKER
 from daemon.outputs.ticketing.polling import Memory, Reader, entries_by_ref, listed
 from daemon.outputs.ticketing.shape import (
@@ -41,7 +41,9 @@ class DeclaredSink:
         self.url = config.url.rstrip("/")
         self.name = name
         self.capability = config.capability
-        self.ambiguity = Ambiguity(config.on_ambiguous or OnAmbiguous.REPEAT, config.on_ambiguous_safety, config.settle)
+        self.ambiguity = Ambiguity(
+            config.on_ambiguous or OnAmbiguous.REPEAT, config.on_ambiguous_safety, config.settle, config.look_again
+        )
         self._config = config
         self._clock = clock
         self._zone = ZoneInfo(config.zone or site.timezone)
@@ -105,6 +107,9 @@ class DeclaredSink:
         values = self._words(names.order(key))
         wanted = text(request.contains or request.equals or "", values)
         async for entries in self._pages(request, values):
+            for path in (request.match, request.ref):
+                if all(look_up(entry, path) is MISSING for entry in entries):  # it would be taken for "not there"
+                    raise self._wire.strange(f"{request.method} {request.path} answers entries without {path!r}")
             for entry in entries:
                 said, ref = plain(look_up(entry, request.match)), plain(look_up(entry, request.ref))
                 if ref and (wanted in said if request.contains else wanted == said):

@@ -89,7 +89,7 @@ class Reader:
         memory.seen[order.ref] = state
         ours = self.statuses.values.get(state, self.statuses.default)
         if state not in self.statuses.values:
-            shown = "nothing" if found is MISSING else state
+            shown = f"nothing at {self.reading.status!r}" if found is MISSING else state
             log.warning("ticket_status_unknown", url=self.url, order=order.key, status=shown, taken_as=ours)
         if ours == "ignore" or (before is None and ours == "sent"):
             return None

@@ -16,6 +16,7 @@ from daemon.outputs.ticketing.webhook import WebhookConfig
 
 OurStatus = Literal["sent", "accepted", "arrived", "done", "verified", "rejected", "cancelled"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
 Template = Annotated[str, Field(max_length=20_000, description="text with {placeholders}")]
 Pathway = Annotated[str, Field(max_length=200, description="dotted path in the answer, such as data.id")]
 
@@ -89,7 +90,7 @@ class Step(Strict):
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: Annotated[Template, Field(pattern=r"^/")]
-    headers: dict[str, Template] = Field(default_factory=dict)
+    headers: dict[Header, Template] = Field(default_factory=dict)
     query: dict[str, Template] = Field(default_factory=dict)
     tree: Annotated[dict[str, Any] | list[Any] | None, Field(alias="json", description="the body, as JSON")] = None
     form: Annotated[dict[str, Template] | None, Field(description="the body, as a form")] = None
@@ -267,6 +268,9 @@ class DeclaredConfig(Strict):
     settle: Annotated[Span, Field(description="so long after a create a search finds its ticket")] = timedelta(
         seconds=5
     )
+    look_again: Annotated[
+        Span, Field(description="so long after a search settled a doubt, a second ticket is looked for")
+    ] = timedelta(minutes=10)
     timeout: Annotated[Span, AfterValidator(some_time)] = timedelta(seconds=10)
     poll_interval: Annotated[Span, AfterValidator(some_time)] = timedelta(seconds=30)
     most_bytes: Annotated[ByteSize, Field(ge=1024, le=64 * 1024**2, description="of an answer; more is no answer")] = (
@@ -275,7 +279,7 @@ class DeclaredConfig(Strict):
     zone: Annotated[Zone | None, Field(description="of moments that are written without one; default: the site's")] = (
         None
     )
-    headers: Annotated[dict[str, Template], Field(description="of every request")] = Field(default_factory=dict)
+    headers: Annotated[dict[Header, Template], Field(description="of every request")] = Field(default_factory=dict)
     maps: dict[Name, MapConfig] = Field(default_factory=dict)
     statuses: StatusMap | None = None
     answers: AnswerConfig = AnswerConfig()

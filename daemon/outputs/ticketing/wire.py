@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import aiohttp
 
 from daemon.model import Reject, Retry
-from daemon.outputs.sink import ERRORS, UNTIL_MENDED, retry_after, why_unreachable
+from daemon.outputs.sink import ERRORS, UNTIL_MENDED, bounded, retry_after, why_unreachable
 from daemon.outputs.ticketing.answers import MISSING, AnswerConfig, Meaning, look_up, meaning_of, plain, read_json
 from daemon.outputs.ticketing.prepared import Prepared, prepare, secrets_of
 from daemon.outputs.ticketing.shape import DeclaredConfig, Request, Step
@@ -146,7 +146,6 @@ class Wire:
             raise self._kept("connection", text, None, ambiguous=purpose.acts) from error
 
     async def _send(self, prepared: Prepared) -> _Heard:
-        most = int(self._config.most_bytes)
         async with self._http.request(
             prepared.method,
             prepared.url,
@@ -154,14 +153,9 @@ class Wire:
             headers={**prepared.headers, "Accept-Encoding": "identity"},
             allow_redirects=False,
         ) as answer:
-            raw = bytearray()
-            async for chunk in answer.content.iter_chunked(65536):
-                raw += chunk
-                if len(raw) > most:
-                    answer.close()  # what is still coming is not waited for
-                    raise aiohttp.ClientPayloadError(f"its answer is longer than {most} bytes (most_bytes)")
-            body = read_json(bytes(raw), _charset(answer.headers.get("Content-Type", "")))
-            return _Heard(answer.status, answer.headers, body, bytes(raw))
+            raw = await bounded(answer, int(self._config.most_bytes))
+            body = read_json(raw, _charset(answer.headers.get("Content-Type", "")))
+            return _Heard(answer.status, answer.headers, body, raw)
 
     # --- what the answer means -----------------------------------------------------------------------------
 

@@ -360,6 +360,15 @@ async def test_no_list_is_no_word_that_nothing_is_there(service: Peer, body: obj
             await sink.find(KEY)
 
 
+@pytest.mark.parametrize("entry", [{"workNo": "A", "name": "x"}, {"id": "A", "title": "x"}, 7])
+async def test_entries_without_what_is_looked_at_are_no_word_either(service: Peer, entry: object) -> None:
+    """A slip in `match` or `ref` would make a second ticket after each doubt."""
+    service.usual = lambda _: said(200, {"data": {"records": [entry]}})
+    async with service.sink(capability="search", requests={"search": SEARCH}) as sink:
+        with pytest.raises(Retry, match="answers entries without"):
+            await sink.find(KEY)
+
+
 async def test_a_search_goes_through_its_pages(service: Peer) -> None:
     """With `{page}` in it: until one is empty."""
     pages = {"1": [{"workNo": "A", "title": ""}], "2": [{"workNo": "B", "title": marker(KEY)}]}

@@ -45,6 +45,7 @@ STRANGE = {
     "half a body": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
     "a body that is not what it is said to be": said("200 OK", "plain", "Content-Encoding: gzip\r\n"),
     "endless headers": said("200 OK", "", f"X: {'a' * 100_000}\r\n"),
+    "more than any memory": b"HTTP/1.1 200 OK\r\nContent-Length: 40000000\r\n\r\n" + b"[" * 20_000_000,
     "another shape": said("200 OK", "[1]"),
     "a wait beyond all time": said("503 busy", "", f"Retry-After: {'9' * 30}\r\n"),
     "a wait beyond all numbers": said("429 busy", "", f"Retry-After: {'9' * 5000}\r\n"),
