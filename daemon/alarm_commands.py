@@ -18,6 +18,7 @@ from daemon.desks import muting
 from daemon.desks.known_rules import KnownRules
 from daemon.documents import format_span, parse_span
 from daemon.model import Alarm, AlarmState, Command, Emit, Level
+from daemon.rules.engine import RESET, reset_target
 from daemon.store import history, kpi, ledger, mutes
 from daemon.store.db import reader
 from daemon.workorders import instrument
@@ -45,6 +46,7 @@ class AlarmCommands:
             "alarm": self.alarm,
             "alarm_kpi": self.kpi,
             "acknowledge": self.acknowledge,
+            "reset": self.reset,
             "shelve": self.shelve,
             "unshelve": self.unshelve,
             "maintain": self.maintain,
@@ -121,6 +123,25 @@ class AlarmCommands:
         alarm = self._open(arguments)
         await self._do("acknowledge", str(alarm.no), user, reason)
         return {"acknowledged": alarm.no}
+
+    async def reset(self, arguments: Arguments) -> dict[str, Any]:
+        """An alarm that latches has ended, and somebody has seen to it: it is over.
+
+        Raises:
+            ValueError: it is not there or over, does not latch, has not ended, or nobody said who and why.
+        """
+        user, reason = _who(arguments)
+        alarm = self._open(arguments)
+        spec = self.known.rules.get(alarm.rule)
+        if spec is None or not spec.latch:
+            raise ValueError(f"{alarm.rule} does not latch: alarm {alarm.no} ends by itself")
+        if not self.known.engine.latched(alarm.rule, alarm.asset):
+            raise ValueError(
+                f"alarm {alarm.no} has not ended: its condition is met, or unknown, or not clear for long enough; "
+                f"see `precomplaint rules explain {alarm.no}`"
+            )
+        await self._do(RESET, reset_target(alarm.no, alarm.rule, alarm.asset), user, reason)
+        return {"reset": alarm.no}
 
     async def shelve(self, arguments: Arguments) -> dict[str, Any]:
         """Keep back orders of one alarm, by its number, or of a rule on an asset, for a time.
@@ -235,6 +256,7 @@ class AlarmCommands:
             "state": alarm.state,
             "level": alarm.level.name,
             "data": alarm.data,
+            "latched": alarm.state is not AlarmState.CLEARED and self.known.engine.latched(alarm.rule, alarm.asset),
             "disposition": alarm.disposition,
             "active_at": _iso(alarm.active_at),
             "cleared_at": _iso(alarm.cleared_at),

@@ -319,6 +319,10 @@ class Cause(enum.StrEnum):
     LEVEL_LOWERED = "level_lowered"
     RELAPSED = "relapsed"
     RECOVERED = "recovered"
+    #: It has ended, and stays open until a person resets it; it has come back before anybody did; somebody has.
+    LATCHED = "latched"
+    RETRIPPED = "retripped"
+    RESET = "reset"
     DATA_LOST = "data_lost"
     DATA_BACK = "data_back"
     #: An alarm that opened on late news is borne out by readings in time.

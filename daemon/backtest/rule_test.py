@@ -24,12 +24,13 @@ from itertools import groupby
 from pathlib import Path
 
 from daemon.backtest.coverage import Coverage
-from daemon.backtest.rule_test_file import AlarmSpec, Suite, TestSpec, open_suite
+from daemon.backtest.rule_test_file import AlarmSpec, ResetSpec, Suite, TestSpec, open_suite
 from daemon.backtest.series import Sample, parse_series
 from daemon.documents import format_span, parse_span
 from daemon.model import (
     EPOCH,
     Cause,
+    Command,
     Input,
     Level,
     Observation,
@@ -41,6 +42,7 @@ from daemon.model import (
     from_ms,
 )
 from daemon.pipeline import Pipeline
+from daemon.rules.engine import RESET, reset_target
 from daemon.rules.schema import Ruleset
 from daemon.store import ledger
 from daemon.store.db import connect
@@ -50,6 +52,7 @@ START = EPOCH + timedelta(days=20454)
 _MOST_ALARMS = 10_000
 #: What of an alarm's life must be listed besides its beginning and end; empty stands for the level it came to.
 _CHANGES = {Cause.LEVEL_RAISED: "", Cause.LEVEL_LOWERED: "", Cause.DATA_LOST: "lost", Cause.DATA_BACK: "back"}
+_CHANGES |= {Cause.LATCHED: "latched", Cause.RETRIPPED: "back before its reset"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +111,25 @@ def _inputs(test: TestSpec, suite: Suite) -> Iterator[Input]:
     steps = max(map(len, series.values()), default=0)
     devices = {point: known[point].device for point in series}
     ordered = sorted(series, key=lambda point: devices[point])
+    resets = sorted(test.resets, key=lambda reset: reset.at)
     for n in range(steps):
         at = START + n * test.every
+        while resets and START + resets[0].at <= at:
+            yield _reset(resets.pop(0), suite)
         for device, points in groupby(ordered, key=lambda point: devices[point]):
             samples = {point: series[point][n] if n < len(series[point]) else None for point in points}
             said = {point: sample for point, sample in samples.items() if sample is not None}
             if said:
                 yield _message(at, device, said)
         yield Tick(at)
-    yield Tick(START + max(test.lasts or timedelta(), (steps - 1) * test.every))
+    for reset in resets:
+        yield _reset(reset, suite)
+    yield Tick(START + max(test.lasts or timedelta(), (steps - 1) * test.every, *(reset.at for reset in test.resets)))
+
+
+def _reset(reset: ResetSpec, suite: Suite) -> Command:
+    target = reset_target(0, reset.rule, reset.asset or suite.first)
+    return Command(START + reset.at, RESET, target, "test", "a test")
 
 
 def _message(at: datetime, device: str, said: Mapping[str, Sample]) -> Observation:
@@ -134,6 +147,8 @@ def _message(at: datetime, device: str, said: Mapping[str, Sample]) -> Observati
 def _told(alarm: AlarmSpec, first: str) -> str:
     changes = [(parse_span(at), level.name) for at, level in alarm.levels.items()]
     changes += [(parse_span(at), word) for at, word in alarm.data.items()]
+    changes += [(at, "latched") for at in alarm.latched]
+    changes += [(at, "back before its reset") for at in alarm.retripped]
     return _line(alarm.rule, alarm.asset or first, alarm.active, alarm.level.name, changes, alarm.cleared, alarm.order)
 
 

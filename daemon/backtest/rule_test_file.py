@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from daemon.backtest.series import parse_series
 from daemon.documents import Document, Span, Strict, build, parse_span, read
@@ -46,6 +46,15 @@ class AssetSpec(Strict):
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
+#: One may stand without brackets.
+Moments = Annotated[
+    tuple[Span, ...],
+    BeforeValidator(
+        lambda given: (given,) if isinstance(given, str) else given, json_schema_input_type=Span | tuple[Span, ...]
+    ),
+]
+
+
 class AlarmSpec(Strict):
     """One alarm, told completely."""
 
@@ -61,8 +70,20 @@ class AlarmSpec(Strict):
     levels: dict[Moment, LevelName] = Field(default_factory=dict)
     #: When its data was lost, and when it came back, by time.
     data: dict[Moment, Literal["lost", "back"]] = Field(default_factory=dict)
+    #: When it had ended and waited for a person, and when it came back before that: a time, or several.
+    latched: Moments = ()
+    retripped: Moments = ()
     #: It has an order of its own.
     order: bool = True
+
+
+class ResetSpec(Strict):
+    """A person resets a latched alarm."""
+
+    rule: str
+    #: The first asset when absent.
+    asset: str | None = None
+    at: Span
 
 
 class TestSpec(Strict):
@@ -73,6 +94,8 @@ class TestSpec(Strict):
     series: dict[str, Annotated[str, AfterValidator(_series)]]
     #: Time goes on until then after the last step.
     lasts: Span | None = None
+    #: Deeds of a person.
+    resets: tuple[ResetSpec, ...] = ()
     alarms: tuple[AlarmSpec, ...] = ()
 
 
@@ -183,13 +206,15 @@ def _misnamed(suite: Suite) -> Iterator[str]:
                 suite.point(name)
             except ValueError as error:
                 yield f"{suite.place('tests', n, 'series', name)}: {error}"
-        for m, alarm in enumerate(test.alarms):
-            if alarm.rule not in rules and alarm.rule.partition("!")[0] not in rules:
-                place = suite.place("tests", n, "alarms", m, "rule")
-                yield f"{place}: there is no rule {alarm.rule!r} in these files{_hint(alarm.rule, rules)}"
-            if alarm.asset is not None and alarm.asset not in subjects:
-                place = suite.place("tests", n, "alarms", m, "asset")
-                yield f"{place}: there is no asset {alarm.asset!r} here{_hint(alarm.asset, subjects)}"
+        named = [("alarms", m, alarm.rule, alarm.asset) for m, alarm in enumerate(test.alarms)]
+        named += [("resets", m, reset.rule, reset.asset) for m, reset in enumerate(test.resets)]
+        for word, m, rule, asset in named:
+            if rule not in rules and rule.partition("!")[0] not in rules:
+                place = suite.place("tests", n, word, m, "rule")
+                yield f"{place}: there is no rule {rule!r} in these files{_hint(rule, rules)}"
+            if asset is not None and asset not in subjects:
+                place = suite.place("tests", n, word, m, "asset")
+                yield f"{place}: there is no asset {asset!r} here{_hint(asset, subjects)}"
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

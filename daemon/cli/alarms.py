@@ -91,6 +91,19 @@ def ack(
 
 
 @app.command()
+def reset(
+    number: NumberArgument,
+    reason: WhyOption,
+    config: ConfigOption = CONFIG,
+    user: UserOption = "",
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """End a latched alarm: what it was about is over, and you have seen to it."""
+    ask(config, output, "reset", alarm=number, user=user or default_user(), reason=reason)
+    say(output, f"已复位 reset: {number}")
+
+
+@app.command()
 def shelve(  # noqa: PLR0913, PLR0917  one option each
     span: ForOption,
     reason: WhyOption,
@@ -208,6 +221,7 @@ def _line(row: dict[str, Any], zone: ZoneInfo) -> str:
     fate += f" #{row['parent']}" if row["parent"] else ""
     fate += f" 至 until {local(row['held_until'], zone)}" if row["held_until"] and not row["parent"] else ""
     flags = " 数据未知 data unknown" if row["data"] == "unknown" and row["state"] != "cleared" else ""
+    flags += " 待复位 to be reset" if row["latched"] else ""
     flags += f" 已确认 seen by {row['acknowledged_by']}" if row["acknowledged_by"] else ""
     title = f"{row['asset_name']['zh']} {row['title']['zh']} ({row['asset']} {row['rule']})"
     since = local(row["active_at"], zone)

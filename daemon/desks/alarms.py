@@ -18,6 +18,7 @@ from daemon.desks.known_rules import KnownRules
 from daemon.desks.orders import OrderDesk
 from daemon.desks.storms import Storms
 from daemon.model import Alarm, AlarmState, Cause, Command, Disposition, Reload, Transition
+from daemon.rules.engine import RESET, read_reset
 from daemon.store.folds import Folds
 from daemon.store.journal import Journal
 from daemon.store.ledger import Fate, Ledger
@@ -179,11 +180,22 @@ class AlarmDesk:
         if item.name == "acknowledge":
             done = self._ledger.acknowledge(item.target, item.user)
             self._ledger.audit(item.at, item.user, "acknowledge", item.target, item.reason if done else "no such alarm")
+        elif item.name == RESET:
+            self._audit_reset(item)
         elif item.name in muting.NAMES:
             for alarm in self._muting.follow(item):
                 self._redecide(entry, alarm, Cause.MUTE_ENDED, item.at)
         elif item.name in {"fault", "mended"} and item.target in instrument.GATEWAY and self._known.site:
             self._note_gateway(entry, item)
+
+    def _audit_reset(self, wish: Command) -> None:
+        """The rules have followed it already, or not: they know whether the alarm had ended."""
+        number, rule, asset = read_reset(wish.target)
+        alarm = self._ledger.open_alarm(rule, asset)
+        refused = "it has not ended, or does not latch" if alarm is not None and str(alarm.no) == number else ""
+        self._ledger.audit(
+            wish.at, wish.user, RESET, number, f"{wish.reason}; refused: {refused}" if refused else wish.reason
+        )
 
     def _settle(self, entry: Entry) -> None:
         """After a reload or restart: the ledger says which alarms are open, the engine which are still watched."""

@@ -26,8 +26,8 @@ class Alarm:
     """One alarm, at rest or not."""
 
     __slots__ = (
-        "asset", "data", "emit", "idle", "key", "last_at", "late", "level", "references", "rule", "rungs", "state",
-        "unless",
+        "asset", "data", "emit", "idle", "key", "last_at", "latched", "late", "level", "references", "rule", "rungs",
+        "state", "unless",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +46,8 @@ class Alarm:
         self.level = self.rungs[0].level
         self.data = DataState.GOOD
         self.late = False
+        #: It has ended, and waits for a person.
+        self.latched = False
         #: Moment of the last transition: later ones are never dated before it.
         self.last_at = EPOCH
         #: Normal and waiting for nothing: only a condition that comes true matters.
@@ -75,7 +77,7 @@ class Alarm:
 
     # --- what the rungs have become ------------------------------------------------------------------------
 
-    def _settle(self, at: datetime, seen: datetime, dropped: Cause | None) -> None:
+    def _settle(self, at: datetime, seen: datetime, dropped: Cause | None, ended: Cause = Cause.RECOVERED) -> None:
         """Tell what the rungs together have become."""
         if self.open:
             self._step_down()
@@ -85,8 +87,8 @@ class Alarm:
             self._settle_open(on, at, seen)
         elif self.open:
             before = self.state
-            self.state, self.data, self.late = AlarmState.NORMAL, DataState.GOOD, False
-            self._tell(before, AlarmState.CLEARED, Cause.RECOVERED, at, seen, self._lead())
+            self.state, self.data, self.late, self.latched = AlarmState.NORMAL, DataState.GOOD, False, False
+            self._tell(before, AlarmState.CLEARED, ended, at, seen, self._lead())
         if not on:
             self._settle_pending(holding, at, seen, dropped)
         self.idle = self.state is AlarmState.NORMAL
@@ -150,9 +152,13 @@ class Alarm:
             if late and not lead.late and lead.phase is Phase.ON:
                 self._tell(before, before, Cause.CONFIRMED, at, seen, (lead,))
         self.state = state
+        latched, self.latched = self.latched, all(rung.phase is Phase.LATCHED for rung in on)
         if before is not state:
-            cause = Cause.RELAPSED if state is AlarmState.ACTIVE else Cause.CONDITION_LAPSED
+            back = Cause.RETRIPPED if latched else Cause.RELAPSED
+            cause = back if state is AlarmState.ACTIVE else Cause.CONDITION_LAPSED
             self._tell(before, state, cause, at, seen, (lead,))
+        if self.latched and not latched:
+            self._tell(state, state, Cause.LATCHED, at, seen, (lead,))
 
     # --- telling it ----------------------------------------------------------------------------------------
 

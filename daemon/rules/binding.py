@@ -29,7 +29,7 @@ def fingerprint(binding: Binding) -> tuple[Any, ...]:
     The words of a rule (title, cause, steps, basis) are not part of it, nor is shadow: they change no evaluation.
     """
     rule = binding.rule
-    parts: list[Any] = [rule.levels, rule.unless, rule.calendar, rule.no_data, rule.quality]
+    parts: list[Any] = [rule.levels, rule.unless, rule.calendar, rule.no_data, rule.quality, rule.latch]
     for condition in _conditions(binding):
         for leaf, _ in leaves(condition):
             for name in asked(leaf):
@@ -75,6 +75,7 @@ def make_watch(
             (clear, (spec.clear.hold if spec.clear else None) or _ZERO),
             rule.no_data,
             (timer, deadlines),
+            latch=rule.latch is True,
         )
 
     rungs = [make_rung(spec) for spec in rule.levels]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec
 
-from daemon.model import EPOCH, Alarm, Cause, Input, Level, Observation, Reading, Transition, from_ms, to_ms
+from daemon.model import EPOCH, Alarm, Cause, Command, Input, Level, Observation, Reading, Transition, from_ms, to_ms
 from daemon.rules.adoption import adopt
 from daemon.rules.binding import fingerprint, make_watch
 from daemon.rules.compiled import Witness
@@ -26,9 +26,22 @@ from daemon.rules.timers import Deadlines
 from daemon.rules.watch import Watch
 
 P = ParamSpec("P")
-_VERSION = 6
+_VERSION = 7
 _MS = timedelta(milliseconds=1)
 _NOTHING: Sequence[Transition] = ()
+#: The name of a Command that resets a latched alarm.
+RESET = "reset"
+
+
+def reset_target(number: int, rule: str, asset: str) -> str:
+    """What a Command to reset an alarm is about."""
+    return f"{number}|{rule}|{asset}"
+
+
+def read_reset(target: str) -> tuple[str, str, str]:
+    """Its number, rule and asset; empty where they are missing."""
+    number, rule, asset = (*target.split("|", 2), "", "")[:3]
+    return number, rule, asset
 
 
 class Engine:
@@ -74,6 +87,8 @@ class Engine:
             if self._waiting and not item.retained:
                 self._reveal(item)
             self._look(self._site.apply(item), at, None)
+        elif type(item) is Command and item.name == RESET:
+            self._reset(item)
         if not self._out:
             return _NOTHING
         return self._take_out()
@@ -160,6 +175,11 @@ class Engine:
         watches = tuple(self._watches.values())  # in one go: a status may ask from another thread
         return {(watch.rule, watch.asset): watch.faulted for watch in watches if watch.faulted}
 
+    def latched(self, rule: str, asset: str) -> bool:
+        """Whether an alarm has ended and waits for a person to reset it."""
+        watch = self._watches.get(f"{rule}|{asset}")
+        return watch is not None and watch.open and watch.latched
+
     # --- inside a step -------------------------------------------------------------------------------------
 
     def _take(self, transition: Transition) -> None:
@@ -209,6 +229,12 @@ class Engine:
         for watch in self._watches.values():
             if watch.waiting:
                 self._note(watch)
+
+    def _reset(self, wish: Command) -> None:
+        _, rule, asset = read_reset(wish.target)
+        watch = self._watches.get(f"{rule}|{asset}")
+        if watch is not None:
+            self._guarded(watch, wish.at, watch.reset, wish.at, wish.at)
 
     def _failed(self, watch: Watch, error: Exception, at: datetime) -> None:
         watch.fault(f"{type(error).__name__}: {error}", at, self._seen)

@@ -20,6 +20,12 @@ _HAPPENED: dict[Cause, tuple[str, str]] = {
     ),
     Cause.LEVEL_LOWERED: ("降级：更紧急一级已解除", "lowered: the more urgent level has ended"),
     Cause.RELAPSED: ("恢复过程中再次成立", "the condition is back before it was clear for long enough"),
+    Cause.LATCHED: (
+        "已解除并保持 {clear}，待人工复位",
+        "it has been clear for {clear}, and stays until a person resets it",
+    ),
+    Cause.RETRIPPED: ("复位前再次成立", "the condition is back before anybody has reset it"),
+    Cause.RESET: ("已人工复位", "a person has reset it"),
     Cause.RECOVERED: ("已恢复并保持 {clear}", "it has been clear for {clear}"),
     Cause.DATA_LOST: ("数据中断，状态未知", "the data is lost; the state is unknown"),
     Cause.DATA_BACK: ("数据恢复", "the data is back"),

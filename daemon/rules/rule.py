@@ -140,6 +140,8 @@ class RuleSpec(Strict):
     verify_for: Span | None = None
     #: So many orders at most for one asset on one day of the site; further alarms are withheld.
     cap: Annotated[int | None, Field(ge=1, le=1000)] = None
+    #: What has ended stays open until a person has reset it. (None and not False: so rules without it are as before.)
+    latch: bool | None = None
     #: Kept out of storm folding, caps and shelving.
     never_suppress: bool = False
     #: What a state point's late news does: an alarm whose order is withheld, or an order marked late.

@@ -20,6 +20,8 @@ class Phase(StrEnum):
     HOLDING = "holding"
     ON = "on"
     CLEARING = "clearing"
+    #: It has been clear for long enough, and waits for a person.
+    LATCHED = "latched"
 
 
 class Look(NamedTuple):
@@ -39,7 +41,18 @@ class Rung:
     """One level of the ladder."""
 
     __slots__ = (
-        "_deadlines", "blind", "clear", "clear_hold", "end", "hold", "late", "level", "no_data", "phase", "timer",
+        "_deadlines",
+        "blind",
+        "clear",
+        "clear_hold",
+        "end",
+        "hold",
+        "latch",
+        "late",
+        "level",
+        "no_data",
+        "phase",
+        "timer",
         "when",
     )  # fmt: skip
 
@@ -50,8 +63,11 @@ class Rung:
         clear: tuple[Compiled | None, timedelta],
         no_data: str,
         timer: tuple[Timer, Deadlines],
+        *,
+        latch: bool = False,
     ) -> None:
         self.level = level
+        self.latch = latch
         self.when, self.hold = when
         #: What must be true for it to end, besides `when` being false.
         self.clear, self.clear_hold = clear
@@ -73,7 +89,7 @@ class Rung:
     @property
     def on(self) -> bool:
         """Whether it counts towards the alarm's level."""
-        return self.phase in (Phase.ON, Phase.CLEARING)
+        return self.phase in (Phase.ON, Phase.CLEARING, Phase.LATCHED)
 
     def judge(self, look: Look) -> Cause | None:
         """Move by what the conditions say now; return why a hold was given up, if one was."""
@@ -90,18 +106,22 @@ class Rung:
                 self.phase = Phase.OFF
                 return look.barred or (Cause.DATA_LOST if raw is None else Cause.CONDITION_LAPSED)
         else:
-            clear = self._is_clear(raw, verdict)
+            clear = self.is_clear(raw, verdict)
             self.blind = clear is None
             if clear is not True:
                 self.phase = Phase.ON
             elif self.phase is Phase.ON:
-                self._wait(Phase.CLEARING, Phase.OFF, self.clear_hold, look)
+                self._wait(Phase.CLEARING, self._ended, self.clear_hold, look)
         return None
 
     def complete(self) -> None:
         """What it was waiting for has lasted long enough."""
-        self.phase = Phase.ON if self.phase is Phase.HOLDING else Phase.OFF
+        self.phase = Phase.ON if self.phase is Phase.HOLDING else self._ended
         self.blind = self.phase is Phase.ON and self.when.test() is None
+
+    @property
+    def _ended(self) -> Phase:
+        return Phase.LATCHED if self.latch else Phase.OFF
 
     def broken(self) -> Cause | None:
         """There is a hole in the readings: whatever was being waited for begins anew."""
@@ -112,7 +132,7 @@ class Rung:
             self.phase = Phase.ON
         return None
 
-    def _is_clear(self, raw: bool | None, verdict: bool | None) -> bool | None:  # noqa: FBT001  verdicts, not flags
+    def is_clear(self, raw: bool | None, verdict: bool | None) -> bool | None:  # noqa: FBT001  verdicts, not flags
         """Whether it may end: never on missing data, unless the rule says that none counts as normal."""
         if raw is None and self.no_data != "normal":
             return None

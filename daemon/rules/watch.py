@@ -82,6 +82,9 @@ class Watch(Alarm):
             elif rung.phase is Phase.HOLDING:
                 if verdict is not True or rung.late or self.unless is not None or any(p.late for p in self.points):
                     return False
+            elif rung.phase is Phase.LATCHED:
+                if rung.is_clear(verdict, verdict) is not True:
+                    return False
             elif rung.phase is Phase.CLEARING or verdict is True or (verdict is None and self.no_data != "unknown"):
                 return False
         return True
@@ -128,6 +131,13 @@ class Watch(Alarm):
             dropped = rung.broken() or dropped
         self._settle(at, seen, dropped)
 
+    def reset(self, at: datetime, seen: datetime) -> None:
+        """A person has looked at what had ended: it is over. Nothing happens to what has not ended."""
+        if self.open and self.latched:
+            for rung in self.rungs:
+                rung.phase = Phase.OFF if rung.on else rung.phase
+            self._settle(at, seen, None, Cause.RESET)
+
     def fault(self, detail: str, at: datetime, seen: datetime) -> None:
         """The rule itself has failed: leave it alone, say so, keep an open alarm open."""
         self.faulted = detail
@@ -170,6 +180,7 @@ class Watch(Alarm):
         rung = min(self.rungs, key=lambda rung: abs(rung.level - level))
         rung.phase, rung.late, rung.blind = Phase.ON, late, data is DataState.UNKNOWN
         self.state, self.level, self.data, self.late = AlarmState.ACTIVE, rung.level, data, late
+        self.latched = False
         self.idle = False
         for window in self.references:
             window.freeze()
@@ -186,6 +197,7 @@ class Watch(Alarm):
             rung.phase, rung.late, rung.blind = Phase.OFF, False, False
         self.level, self.faulted, self.wants = self.rungs[0].level, "", self._wants()
         self.state, self.data, self.late, self.idle = AlarmState.NORMAL, DataState.GOOD, False, True
+        self.latched = False
         for window in self.references:
             window.resume()
 
@@ -201,6 +213,7 @@ class Watch(Alarm):
             "level": self.level.name,
             "data": self.data,
             "late": self.late,
+            "latched": self.latched,
             "last_at": to_ms(self.last_at),
             "faulted": self.faulted,
             "rungs": rungs,
@@ -213,7 +226,7 @@ class Watch(Alarm):
         if saved is None:
             return
         self.state, self.level = AlarmState(saved["state"]), Level[saved["level"]]
-        self.data, self.late = DataState(saved["data"]), saved["late"]
+        self.data, self.late, self.latched = DataState(saved["data"]), saved["late"], saved["latched"]
         self.last_at, self.faulted = from_ms(saved["last_at"]), saved["faulted"]
         self.idle = self.state is AlarmState.NORMAL
         if self.faulted:

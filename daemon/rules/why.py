@@ -72,6 +72,8 @@ def _phase(rung: RungLook, seen: WatchLook, rule: RuleSpec, zone: ZoneInfo) -> T
         )
     if rung.phase is Phase.CLEARING:
         return Text(f"已解除，须保持 {clear}，至 {end}", f"clear; it must stay so for {clear}, until {end}")
+    if rung.phase is Phase.LATCHED:
+        return Text("已解除，待人工复位", "it has ended, and stays until a person resets it")
     if rung.phase is Phase.ON:
         return Text("已触发，尚未恢复", "on, and not clear yet")
     return _idle(rung, seen, rule)

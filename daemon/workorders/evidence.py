@@ -209,7 +209,7 @@ def recovery_text(transition: Transition, since: datetime) -> Text:
     )
 
 
-def update_text(transition: Transition) -> Text:
+def update_text(transition: Transition) -> Text:  # noqa: PLR0911  a list
     """What is written on an order when its alarm changes."""
     match transition.cause:
         case "level_raised":
@@ -225,6 +225,14 @@ def update_text(transition: Transition) -> Text:
                 "监测规则出错，当前状态未知；不视为恢复。",
                 "The rule that watches this has failed: the state is unknown, which is no recovery.",
             )
+        case "latched":
+            return Text(
+                "报警条件已解除，但报警锁存：请现场查明原因，确认安全后人工复位（precomplaint alarms reset）。",
+                "The condition has ended, but the alarm is latched: find out why on site, and when it is safe reset it "
+                "by hand (precomplaint alarms reset).",
+            )
+        case "retripped":
+            return Text("复位前条件再次成立。", "The condition is back before the alarm was reset.")
         case "data_back":
             return Text("传感器数据已恢复，继续跟踪。", "Sensor data is back; the alarm is followed again.")
         case _:

@@ -51,6 +51,7 @@ class Why(enum.StrEnum):
     ALREADY_OPEN = "already_open"
     WORSE = "worse"
     DATA_CHANGED = "data_changed"
+    LATCHED = "latched"
     RECOVERED = "recovered"
     WITHOUT_ORDER = "without_order"
 
@@ -121,6 +122,8 @@ def plan(  # noqa: PLR0911  a list
         return Decision(Action.UPDATE, kept, Why.WORSE)
     if transition.cause in {Cause.DATA_LOST, Cause.DATA_BACK, Cause.RULE_FAULTED}:
         return Decision(Action.UPDATE, kept, Why.DATA_CHANGED)
+    if transition.cause in {Cause.LATCHED, Cause.RETRIPPED}:
+        return Decision(Action.UPDATE, kept, Why.LATCHED)
     return Decision(Action.NOTHING, kept, Why.ALREADY_OPEN, held_until=alarm.held_until)
 
 

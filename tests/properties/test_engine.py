@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.model import EPOCH, AlarmState, Cause, Input, Level, Reload, Tick, Transition
+from daemon.model import EPOCH, AlarmState, Cause, Command, Input, Level, Reload, Tick, Transition
 from daemon.pipeline import Pipeline
-from daemon.rules.engine import Engine
+from daemon.rules.engine import RESET, Engine, reset_target
 from daemon.rules.schema import Ruleset
 from daemon.store.db import connect
 from tests.rule_bench import Bench, make_catalogue
@@ -25,6 +25,7 @@ _BASE = """
       - {level: I, when: {point: p, below: 0.10 MPa}, for: 5s, clear: {when: {point: p, above: 0.12 MPa}, for: 4s}}
 """, """
     ladder
+    latch: true
     levels:
       - {level: III, when: {point: p, below: 0.12 MPa}, for: 3s, clear: {for: 2s}}
       - {level: II, when: {point: p, below: 0.10 MPa}, for: 6s}
@@ -192,7 +193,7 @@ _VALUE = st.one_of(*(st.tuples(st.just(name), st.sampled_from(_VALUES[name])) fo
 _SCENE = st.builds(
     Scene,
     st.sampled_from(_STEPS),
-    st.sampled_from(["message"] * 12 + ["tick", "reload", "gone", "kept"]),
+    st.sampled_from(["message"] * 12 + ["tick", "reload", "gone", "kept", "reset"]),
     st.sampled_from(["a1.d", "a1.d", "a2.d"]),
     st.lists(_VALUE, max_size=4, unique_by=lambda pair: pair[0]).map(tuple),
     st.sampled_from([0.0] * 8 + [0.001, 1.0, 3.0, 5.0, 20.0, 90.0, -2.0]),
@@ -213,6 +214,9 @@ def expand(script: Script) -> list[Input]:
         now += scene.delay_ms / 1000
         if scene.kind == "tick":
             inputs.append(Tick(_bench.at(now)))
+        elif scene.kind == "reset":
+            target = reset_target(1, "ladder", scene.device.partition(".")[0])
+            inputs.append(Command(_bench.at(now), RESET, target, "li", "a test"))
         elif scene.kind == "reload":
             inputs.append(Reload(_bench.at(now), RULESETS[scene.ruleset].hash))
         elif scene.kind == "gone":
@@ -399,6 +403,7 @@ def test_the_generated_histories_make_alarms_at_all() -> None:
     collect()
 
     rare = {Cause.RULE_FAULTED, Cause.CONFIRMED, Cause.SUPPRESSED, Cause.RELAPSED, Cause.RULE_REMOVED}
+    rare |= {Cause.RESET, Cause.RETRIPPED}
     of_desks = {Cause.RELEASED, Cause.MUTE_ENDED}
     assert set(Cause) - rare - of_desks <= seen
     assert {rule for rule, _ in opened} >= {rule.id for rule in RULESETS[0].rules} - {"burst", "deviates", "forecast"}

@@ -10,9 +10,10 @@ import pytest
 
 from daemon.alarm_commands import AlarmCommands
 from daemon.clock import SiteClock
-from daemon.model import Input, Taken
+from daemon.model import Command, Input, Taken
 from daemon.pipeline import Pipeline
-from tests.many_assets import at, begun, dispositions, process, ruleset, says, tick
+from daemon.rules.engine import RESET, reset_target
+from tests.many_assets import RULES, at, begun, dispositions, process, rows, ruleset, says, tick
 
 WHO = {"user": "wang", "reason": "noise"}
 
@@ -20,9 +21,9 @@ WHO = {"user": "wang", "reason": "noise"}
 class Desk:
     """A pipeline on a file, its clock, and the commands that enter it."""
 
-    def __init__(self, directory: Path) -> None:
-        self.spine: Pipeline = begun([ruleset(directory)], directory / "state.db")
-        clock = SiteClock(wall=at(10).timestamp, monotonic=lambda: 0.0)  # it stands still
+    def __init__(self, directory: Path, rules: str = RULES, now: float = 10) -> None:
+        self.spine: Pipeline = begun([ruleset(directory, rules)], directory / "state.db")
+        clock = SiteClock(wall=at(now).timestamp, monotonic=lambda: 0.0)  # it stands still
         self.commands = AlarmCommands(directory / "state.db", clock, self.emit, self.spine.known)
 
     async def emit(self, inputs: Sequence[Input], *, urgent: bool = False, taken: Taken | None = None) -> None:
@@ -97,9 +98,55 @@ async def test_maintenance_and_back(desk: Desk) -> None:
     assert (held, dispositions(desk.spine)["L1"]) == ("withheld_maintenance", "own_order")
 
 
+def latching(directory: Path) -> Desk:
+    """The rule `fault` latches; it is a minute past."""
+    return Desk(directory, RULES.replace("id: fault", "id: fault\n    latch: true", 1), 61)
+
+
+async def test_a_latched_alarm_is_reset_by_a_person(tmp_path: Path) -> None:
+    """With name and reason, once it has ended: it is listed so, its order hears both, and the audit has them."""
+    desk = latching(tmp_path)
+    process(desk.spine, says(0, "L0", state="bad"), tick(6))
+    with pytest.raises(ValueError, match="alarm 1 has not ended"):
+        await desk.ask("reset", alarm=1, **WHO)
+    process(desk.spine, says(10, "L0", state="good"), tick(60))
+    (row,) = (await desk.ask("alarms"))["alarms"]
+    with pytest.raises(ValueError, match=r"^why"):
+        await desk.ask("reset", alarm=1, user="li")
+
+    answer = await desk.ask("reset", alarm=1, user="li", reason="brake adjusted")
+
+    shown = await desk.ask("alarm", alarm=1)
+    notes = rows(desk.spine, "SELECT action, json_extract(body, '$.text.en') FROM outbox WHERE action != 'create'")
+    assert (row["state"], row["latched"]) == ("clearing", True)
+    assert answer == {"reset": 1}
+    assert (shown["state"], shown["latched"]) == ("cleared", False)
+    assert [change["cause"] for change in shown["changes"]][-2:] == ["latched", "reset"]
+    assert [(one["user"], one["action"], one["detail"]) for one in shown["done"]] == [("li", "reset", "brake adjusted")]
+    assert [action for action, _ in notes] == ["update", "recover"]
+    assert notes[0][1].startswith("The condition has ended, but the alarm is latched")
+    desk.spine.db.close()
+
+
+async def test_a_reset_that_comes_too_late_is_audited_and_refused(tmp_path: Path) -> None:
+    """What the command has seen may have changed when its turn comes."""
+    desk = latching(tmp_path)
+    process(desk.spine, says(0, "L0", state="bad"), tick(6))
+
+    process(desk.spine, Command(at(7), RESET, reset_target(1, "fault", "L0"), "li", "done"))
+
+    assert rows(desk.spine, "SELECT user, action, detail FROM audit WHERE action = 'reset'") == [
+        ("li", "reset", "done; refused: it has not ended, or does not latch")
+    ]
+    assert dispositions(desk.spine) == {"L0": "own_order"}
+    desk.spine.db.close()
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "says_what"),
     [
+        ("reset", {"alarm": 1, **WHO}, "fault does not latch: alarm 1 ends by itself"),
+        ("reset", {"alarm": 7, **WHO}, "there is no alarm '7'"),
         ("alarm", {"alarm": 7}, "there is no alarm '7'"),
         ("alarm", {}, "there is no alarm ''"),
         ("acknowledge", {"alarm": 1}, "who does it"),

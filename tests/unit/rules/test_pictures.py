@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from daemon.model import AlarmState, DataState
-from daemon.rules.engine import Engine
+from daemon.model import AlarmState, Cause, Command, DataState
+from daemon.rules.engine import RESET, Engine, reset_target
 from tests.rule_bench import Bench
 
 PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
@@ -54,6 +54,9 @@ class Player:
                 self.edits += 1
                 self.take_up(second)
             self.say(second, gone=event == "G")
+            if event == "H":
+                wish = Command(self.bench.at(second), RESET, reset_target(1, "r", "a1"), "li", "seen to")
+                self.bench.seen.extend(self.bench.engine.step(wish))
             self.bench.tick(second)
             drawn.append(self.state())
             if event == "S":
@@ -68,7 +71,9 @@ class Player:
         other = f"other\n levels: [{{level: I, when: {{point: n, above: {self.edits}}}}}]"
         rules = [other]
         if self.rules[0] != "none":
-            rules.append(f"r\n{unless} levels: [{{level: I, {self.rules[0]}}}]")
+            latch = " latch: true\n" if self.rules[0].startswith("latch: true, ") else ""
+            rung = self.rules[0].removeprefix("latch: true, ")
+            rules.append(f"r\n{unless}{latch} levels: [{{level: I, {rung}}}]")
         return rules
 
     def take_up(self, second: int) -> None:
@@ -95,6 +100,8 @@ class Player:
         ours = [t for t in self.bench.seen if t.rule == "r"]
         if not ours:
             return "."
+        if ours[-1].cause is Cause.LATCHED:
+            return "L"
         return "?" if ours[-1].data is DataState.UNKNOWN else STATES[ours[-1].after]
 
 
