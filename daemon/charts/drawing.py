@@ -27,6 +27,8 @@ _MOST_LEFT = 90.0
 _PLOT = {1: 150.0, 2: 112.0}
 _SMALL_PLOT = 84.0
 _TICK_ROOM = 44.0
+#: In ms: a stretch that begins with its first reading, and a little before.
+_LEAST_SPAN, _LEAST_LEAD = 60_000, 1_000
 
 
 class _Care(NamedTuple):
@@ -68,9 +70,10 @@ class Stretch(NamedTuple):
 
 def stretches(plan: Plan, series: Series, before: Stretch | None = None) -> list[Stretch]:
     """A chart's own stretch, behind the one of the order's first chart if there is one; adjoining ones are one."""
-    own = Stretch((plan.from_ms, plan.to_ms), series)
+    own = _known(Stretch((plan.from_ms, plan.to_ms), series))
     if before is None:
         return [own]
+    before = _known(before)
     if plan.from_ms > before.window[1]:
         return [before, own]
     joined = {
@@ -78,6 +81,14 @@ def stretches(plan: Plan, series: Series, before: Stretch | None = None) -> list
         for point, samples in series.items()
     }
     return [Stretch((before.window[0], plan.to_ms), joined)]
+
+
+def _known(stretch: Stretch) -> Stretch:
+    """Without the time before anything was known: the gateway or the sensor is new, and an empty field says no more."""
+    (begin, end), series = stretch
+    first = min((samples[0].ms for samples in series.values() if samples), default=begin)
+    lead = max(_LEAST_LEAD, (end - first) // 20)
+    return Stretch((max(begin, min(first - lead, end - _LEAST_SPAN)), end), series)
 
 
 def draw(plan: Plan, shown: Sequence[Stretch]) -> str:
@@ -254,7 +265,7 @@ class _Drawing:
         if any(panel.steps and panel.watched for panel in plan.panels):
             yield lambda x, y: canvas.line((x, y), (x + 16, y), panels.TRIP, 5), "触发状态 trip state"
         yield lambda x, y: canvas.box(x, y - 4.5, 16, 9, panels.SHADE), "报警期间 alarm"
-        if any(s.value is None and s.quality is not Quality.BAD for s in samples) or not samples:
+        if any(panels.gaps(found, self.time) for found in self.samples.values()):
             yield lambda x, y: canvas.box(x, y - 4.5, 16, 9, "url(#h)"), "无数据 no data"
         if any(sample.quality is Quality.SUSPECT for sample in samples):
             style = f'fill="#fff" stroke="{panels.DATA}" stroke-width="1.1"'

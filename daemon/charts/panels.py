@@ -62,7 +62,7 @@ def draw(
     for begin, end in active:
         x = time.x(begin)
         canvas.box(x, top, max(1.5, time.x(end) - x), bottom - top, SHADE)
-    for left, right in _gaps(samples, time):
+    for left, right in gaps(samples, time):
         canvas.box(left, top, right - left, bottom - top, "url(#h)")
     if panel.steps:
         _states(canvas, panel, samples, frame)
@@ -74,7 +74,7 @@ def draw(
         canvas.line((left, bottom), (right, bottom), FAINT)
 
 
-def _gaps(samples: Sequence[Sample], time: TimeScale) -> list[tuple[float, float]]:
+def gaps(samples: Sequence[Sample], time: TimeScale) -> list[tuple[float, float]]:
     """Where nothing is known, from left to right; before the first reading too."""
     found: list[tuple[float, float]] = []
     for _, _, left, right in time.pieces:

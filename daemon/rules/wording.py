@@ -20,6 +20,8 @@ _LIMIT = re.compile(
     rf"(?: of (?P<of>{_TAKEN}) over (?P<over>{SPAN}) \((?P<past>.+)\))?"
     rf"(?: \(of at least (?P<least>.+?)\))?(?: \((?P<counts>\S+ per \S+)\))?(?: \(now (?P<now>.+)\))?"
 )
+#: The same before anything was measured.
+_OF_PAST = re.compile(rf"(?P<word>{WORDS}) (?P<limit>.+?) of (?P<of>{_TAKEN}) over (?P<over>[^()]+)")
 _HAPPENING = re.compile(
     r"(?P<kind>into|readings of|runs of) (?P<what>.+?)(?: shorter than (?P<less>\S+))?(?: of (?P<least>\S+) or longer)?"
 )
@@ -48,6 +50,8 @@ def limit_zh(limit: str) -> str:  # noqa: PLR0911  one shape of words after anot
         return _share(match)
     if match := _OVER.fullmatch(limit):
         return f"{within(match['span'])}{COMPARED[match['word']]} {_ends(match['limit'])}"
+    if match := _OF_PAST.fullmatch(limit):
+        return f"{COMPARED[match['word']]} {within(match['over'])}{statistic(match['of'])}的 {match['limit']}"
     match = _LIMIT.fullmatch(limit)
     return limit if match is None else _limit(match)
 

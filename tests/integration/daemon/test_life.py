@@ -3,6 +3,7 @@
 import signal
 import time
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -131,3 +132,30 @@ async def test_a_full_outbox_hinders_nothing(gateway: Gateway, peers: Peers) -> 
 def moment(text: str) -> float:
     """Seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()
+
+
+async def test_an_order_brings_its_chart_and_another_when_it_is_over(
+    gateway: Gateway, peers: Peers, tmp_path: Path
+) -> None:
+    """What was heard is on the ticket as a picture, before and after; the same is written to a file by command."""
+    await peers.start("broker", "ticketing")
+    began = time.time()
+    async with gateway.running() as daemon:
+        await daemon.listens()
+        await peers.say("lifts/L1/status", *[lift(at=began - 60 + n, room=25.0 + n / 10) for n in range(30)])
+        await peers.say("lifts/L1/status", lift(at=began - 20, room=52.0))
+        await until(lambda: charts(peers) == ["opened"])
+        await peers.say("lifts/L1/status", lift(at=began - 10, room=30.0))
+        await until(lambda: charts(peers) == ["opened", "recovered"])
+        written = await gateway.command("orders", "show", "1", "--chart", str(tmp_path / "one.svg"))
+
+        assert await daemon.end() == 0
+    opened, recovered = (note["chart"] for note in peers.orders()[0]["notes"] if note.get("chart"))
+    assert "room_temp 25 °C → 52 °C，最低 25，最高 52" in opened["alt"]["zh"]
+    assert "→ 30 °C" in recovered["alt"]["zh"]
+    assert (written.status, (tmp_path / "one.svg").read_text(encoding="utf-8")) == (0, recovered["data"])
+
+
+def charts(peers: Peers) -> list[str]:
+    """The occasions of the charts on the only order."""
+    return [note["chart"]["occasion"] for order in peers.orders() for note in order["notes"] if note.get("chart")]

@@ -16,7 +16,7 @@ from daemon.charts.drawing import MOST_BYTES, Stretch, draw, stretches
 from daemon.charts.glyphs import cut, glyph, width, wrap
 from daemon.charts.make_glyphs import characters, path_of
 from daemon.charts.panels import CLEAR, DATA, TRIP
-from daemon.charts.plan import Line, Panel, Plan, Sample
+from daemon.charts.plan import Line, Panel, Plan, Sample, Series
 from daemon.charts.scales import TimeScale, ValueScale, offset, value_range
 from daemon.charts.telling import alternative
 from daemon.charts.thinning import marked
@@ -136,8 +136,19 @@ def test_stretches_that_adjoin_are_one_and_others_lie_apart() -> None:
 
     assert joined.window == (PLAN.from_ms, soon.to_ms)
     assert [s.value for s in joined.series[PRESSURE.point]][-1] == 0.3
-    assert stretches(later, back, first) == [first, Stretch((later.from_ms, later.to_ms), back)]
-    assert stretches(PLAN, back) == [Stretch((PLAN.from_ms, PLAN.to_ms), back)]
+    full = {PRESSURE.point: wave(later.from_ms, later.to_ms, sag)}
+    assert stretches(later, full, first) == [first, Stretch((later.from_ms, later.to_ms), full)]
+
+
+def test_the_time_before_anything_was_known_is_not_shown() -> None:
+    """A gateway that runs for three minutes has three minutes to show, at least one, and nothing known the whole."""
+    recent: Series = {PRESSURE.point: wave(NOON - 3 * MIN, NOON, sag)}
+    last: Series = {PRESSURE.point: [Sample(NOON, 0.1)]}
+    none: Series = {PRESSURE.point: []}
+
+    begins = [stretches(PLAN, series)[0].window[0] for series in (recent, last, none)]
+
+    assert begins == [NOON - 3 * MIN - 9_000, NOON - MIN, PLAN.from_ms]
 
 
 def test_the_words_tell_first_lowest_highest_and_last() -> None:

@@ -114,3 +114,13 @@ def test_what_a_share_asks_of_each_reading_is_drawn(bench: Bench) -> None:
     assert [(line.value, line.word) for line in low.lines] == [(0.1, "below")]
     assert state.watched == ("fire",)
     assert whole.span == timedelta(hours=3)
+
+
+def test_a_share_of_the_past_is_said_in_both_languages(bench: Bench) -> None:
+    """Before anything was measured there is no number to name."""
+    (panel,) = chart_of(
+        bench, "low\nlevels: [{level: I, when: {point: p, below: 80 %, of: median, over: 10min}}]"
+    ).panels
+
+    assert panel.asked[0].zh == "触发：低于 10min 内中位数的 80 %"
+    assert panel.asked[0].en == "trip: below 80 % of median over 10min"
