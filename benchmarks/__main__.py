@@ -67,7 +67,7 @@ async def run(chosen: argparse.Namespace) -> Results:
         results.found = public(chosen.data, (BUDGET,) if chosen.quick else CURVE)
     if "loop" in chosen.parts:
         _say("made-up runs of a water loop")
-        results.made = made(60 if scale == 1 else 3, 200 if scale == 1 else 5)
+        results.made = made(60 if scale == 1 else 2, 200 if scale == 1 else 5)
     return results
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.closing_valve import make_valve_run
+from benchmarks.plant_faults import DECIDED_ON, HELD_OUT, make_plant_run
 from benchmarks.water_loop import (
     CALIBRATION,
     CHANNELS,
@@ -31,12 +34,16 @@ from benchmarks.water_loop import (
     observations,
     site_of,
 )
+from daemon.backtest.amended import with_derived
 from daemon.backtest.csv_history import CsvHistory
 from daemon.backtest.mapping import HistoryMap, TimeSpec
 from daemon.backtest.run import Interval, run
-from daemon.backtest.suggest import DEFAULT_BUDGET, Gathering, Suggestion
+from daemon.backtest.suggest import DEFAULT_BUDGET, Gathering
+from daemon.backtest.suggest_drafts import derived
 from daemon.backtest.suggest_patch import rules_yaml
-from daemon.model import Asset, Catalogue, Device, Point, Site, Text
+from daemon.backtest.suggested import Suggestion
+from daemon.model import Asset, Catalogue, Device, Input, Point, Site, Text
+from daemon.rules.derived import DerivedSpec
 from daemon.rules.schema import Ruleset, load
 
 #: False orders a week of one asset: the default of `rules suggest`, and the curve around it.
@@ -103,8 +110,16 @@ class Played(NamedTuple):
     times: list[datetime]
 
     def in_alarm(self, at: datetime) -> bool:
-        """Whether any alarm is on then."""
+        """Whether any alarm of the suggested rules is on then; a storm is one of orders."""
         return any(one.start <= at and (one.end is None or at < one.end) for one in self.intervals)
+
+    @classmethod
+    def of(cls, ruleset: Ruleset, history: Iterable[Input]) -> Played:
+        """Play it."""
+        inputs = list(history)
+        ours = {rule.id for rule in ruleset.rules}
+        intervals = tuple(one for one in run(ruleset, inputs).intervals if one.rule in ours)
+        return cls(intervals, [item.at for item in inputs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +215,7 @@ def _play(path: Path, rows: int, budget: float, interval: timedelta) -> Played:
     gathering = Gathering(catalogue)
     gathering.feed(islice(history, rows))
     ruleset = _loaded(gathering.suggest(budget), catalogue)
-    return Played(run(ruleset, history).intervals, [item.at for item in history])
+    return Played.of(ruleset, history)
 
 
 def _loaded(found: Suggestion, catalogue: Catalogue) -> Ruleset:
@@ -208,11 +223,16 @@ def _loaded(found: Suggestion, catalogue: Catalogue) -> Ruleset:
     with tempfile.TemporaryDirectory() as folder:
         patch = Path(folder) / "suggested.yaml"
         patch.write_text(rules_yaml(found, catalogue), encoding="utf-8")
-        return load([patch], catalogue)
+        specs = {key: DerivedSpec(**spec) for key, spec in derived(found.together).items()}
+        return load([patch], with_derived(catalogue, specs)[0])
 
 
 #: Kinds of made-up runs.
-KINDS: dict[str, Callable[[int], LoopRun]] = {"shifts": make_run, "closing valve": make_valve_run}
+KINDS: dict[str, Callable[[int], LoopRun]] = {
+    "shifts": make_run,
+    "closing valve": make_valve_run,
+    **{kind: partial(make_plant_run, kind) for kind in (*DECIDED_ON, *HELD_OUT)},
+}
 
 
 def made(runs: int, calibrations: int) -> Made:
@@ -227,8 +247,7 @@ def _found(kind: str, runs: Sequence[LoopRun]) -> Found:
     catalogue = site_of(CHANNELS)
     for one in runs:
         ruleset = _loaded(gathered(one, catalogue).suggest(BUDGET), catalogue)
-        history = list(observations(one.values))
-        played = Played(run(ruleset, history).intervals, [item.at for item in history])
+        played = Played.of(ruleset, observations(one.values))
         alarms = [played.in_alarm(at) for at in played.times]
         begin, end = one.fault
         counts.update((alarm, begin <= n < end) for n, alarm in enumerate(alarms) if n >= CALIBRATION)
@@ -243,13 +262,17 @@ def _history(path: Path, interval: timedelta) -> tuple[CsvHistory, Catalogue]:
     with path.open(encoding="utf-8") as file:
         header = file.readline().strip()
     delimiter = ";" if ";" in header else ","
-    time, *names = [name for name in header.split(delimiter) if name not in _LABELS]
+    time, *columns = [name for name in header.split(delimiter) if name not in _LABELS]
+    names = {column: re.sub(r"\W+", "_", column) for column in columns}
     asset = Asset(path.stem, "loop", Text(path.stem, path.stem))
     device = Device(f"{asset.id}/d", asset.id, "file", 60 * interval)
-    points = tuple(Point(f"{asset.id}.{name}", asset.id, device.id, name, interval=interval) for name in names)
+    points = tuple(Point(f"{asset.id}.{name}", asset.id, device.id, name, interval=interval) for name in names.values())
     catalogue = Catalogue(Site("public", Text("公开数据", "public data"), "UTC"), (asset,), (device,), points)
-    columns = {name: f"{asset.id}.{name}" for name in names}
-    mapping = HistoryMap(time=TimeSpec(column=time, zone="UTC"), delimiter=delimiter, columns=dict(columns))
+    mapping = HistoryMap(
+        time=TimeSpec(column=time, zone="UTC"),
+        delimiter=delimiter,
+        columns={column: f"{asset.id}.{name}" for column, name in names.items()},
+    )
     return CsvHistory(path, catalogue, mapping), catalogue
 
 

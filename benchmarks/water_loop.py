@@ -16,7 +16,8 @@ from datetime import timedelta
 from statistics import NormalDist, fmean, median
 from typing import Any
 
-from daemon.backtest.suggest import Gathering, Suggested, judge
+from daemon.backtest.suggest import Gathering, judge
+from daemon.backtest.suggested import Suggested
 from daemon.model import EPOCH, Asset, Catalogue, Device, Observation, Point, Reading, Site, Text
 
 _SECOND = timedelta(seconds=1)

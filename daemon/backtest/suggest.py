@@ -1,22 +1,26 @@
 """Limits and holds from a span in which all was well, for a budget of false orders.
 
-    history ─> Gathering (readings of each gauge) ─> judge, point by point ─> Suggested | Unwatched, with the arithmetic
+    history ─> Gathering (readings of each gauge) ─┬─> judge, point by point ─> Suggested | Unwatched
+                                                   └─> all points of an asset together ─> Together
 
 One policy for every point of every asset: the mean of a window must lie outside two limits for as long as the window is
 long. A long window has near limits (level III: small, slow), a short one has far limits (level II: large, at once).
-Nothing is learned from faults, so nothing has to be labelled.
+Besides, a window's readings must not scatter more than they do, nor all points of an asset stray at once. Nothing is
+learned from faults, so nothing has to be labelled.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from statistics import median, pstdev
+from typing import NamedTuple
 
-from daemon.backtest.suggest_statistics import Reach, Spread, reach, rounding, spread, window_means
+from daemon.backtest.suggest_statistics import Reach, Spread, cut, reach, rounding, spread
+from daemon.backtest.suggest_together import Part, steps
+from daemon.backtest.suggested import Rung, Suggested, Suggestion, Together, Unrest, Unwatched
 from daemon.documents import format_span
 from daemon.model import Catalogue, ConfigError, Input, Level, Observation, Point, PointKind, Quality, from_ms, to_ms
 
@@ -39,80 +43,12 @@ WIDTHS = {Level.II: 2.0, Level.III: 1.0}
 #: The clear limits lie half of the way back: as far from a healthy centre as from the smallest fault that is seen. One
 #: interval of hold: a mean has its own inertia, and every second of hold is one that the alarm stands too long.
 _BACK = 0.5
+#: So many points of an asset can be looked at together.
+_SEVERAL = 2
+#: Of more windows than this every so many tell how alike two points are.
+_MOST_COMPARED = 500
 #: More readings than this of one point are too many to be held: some four months at one a second.
 _MOST_HELD = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One level of a suggested rule."""
-
-    level: Level
-    window: timedelta
-    #: Of the alarm: the window and one interval. One wild reading lifts a mean for less than that: it opens nothing.
-    hold: timedelta
-    clear_hold: timedelta
-    low: float
-    high: float
-    clear_low: float
-    clear_high: float
-    #: False alarms a week that are allowed it.
-    budget: float
-    spread: Spread
-    reach: Reach
-
-
-@dataclass(frozen=True, slots=True)
-class Suggested:
-    """What to watch a point with."""
-
-    point: Point
-    #: Most urgent first; one only where the same window is best for both.
-    rungs: tuple[Rung, ...]
-    #: False alarms a week that were allowed this point.
-    budget: float
-    readings: int
-    first_at: datetime
-    last_at: datetime
-    #: Standard deviation of single readings.
-    noise: float
-    #: What was added on either side because the readings are coarse.
-    rounding: float
-
-    @property
-    def stretch(self) -> float:
-        """How many times the calibration span the time is in which one false alarm may come."""
-        span = max(self.last_at - self.first_at, timedelta(milliseconds=1))
-        return timedelta(weeks=1) / self.budget / span
-
-
-@dataclass(frozen=True, slots=True)
-class Unwatched:
-    """A point that this span gives no limits for, and why."""
-
-    point: Point
-    readings: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """Everything that came of a calibration span."""
-
-    #: False orders a week of one asset.
-    budget: float
-    suggested: tuple[Suggested, ...]
-    unwatched: tuple[Unwatched, ...]
-
-    @property
-    def first_at(self) -> datetime | None:
-        """Of the first reading that was used."""
-        return min((one.first_at for one in self.suggested), default=None)
-
-    @property
-    def last_at(self) -> datetime | None:
-        """Of the last reading that was used."""
-        return max((one.last_at for one in self.suggested), default=None)
 
 
 class Gathering:
@@ -146,26 +82,50 @@ class Gathering:
                 raise ConfigError([f"rules suggest: more than {_MOST_HELD} readings of a point; give a shorter span"])
 
     def suggest(self, budget: float) -> Suggestion:
-        """Judge every point that spoke; each asset's budget is shared evenly among its points that can be watched."""
-        assets: dict[str, list[str]] = {}
+        """Judge every point that spoke, and the points of each asset together.
+
+        Each asset's budget is shared evenly among the levels, the unrest of every point that can be watched, and all of
+        them together.
+        """
+        assets: dict[str, list[_Looked]] = {}
         for point in self.points.values():
-            if self._at[point.id]:
-                assets.setdefault(point.asset, []).append(point.id)
-        found = [one for points in assets.values() for one in self._judge_asset(points, budget)]
-        return Suggestion(
-            budget,
-            tuple(one for one in found if isinstance(one, Suggested)),
-            tuple(one for one in found if isinstance(one, Unwatched)),
-        )
+            if at := self._at[point.id]:
+                assets.setdefault(point.asset, []).append(_look(point, at, self._values[point.id]))
+        suggested: list[Suggested] = []
+        unwatched: list[Unwatched] = []
+        together: list[Together] = []
+        for asset, looked in assets.items():
+            unwatched += (one for one in _all(looked, budget) if isinstance(one, Unwatched))
+            left = {one.point.id for one in unwatched}
+            watched = [one for one in looked if one.point.id not in left]
+            suggested += (one for one in _all(watched, budget) if isinstance(one, Suggested))
+            if its := steps(self._parts(watched), _share(budget, len(watched)), WIDTHS):
+                together.append(Together(asset, its))
+        return Suggestion(budget, tuple(suggested), tuple(unwatched), tuple(together))
 
-    def _judge_asset(self, points: Sequence[str], budget: float) -> list[Suggested | Unwatched]:
-        found = self._judge(points, budget / len(points))
-        watched = [one.point.id for one in found if isinstance(one, Suggested)]
-        again = {one.point.id: one for one in self._judge(watched, budget / max(1, len(watched)))}
-        return [again.get(one.point.id, one) for one in found]
+    def _parts(self, watched: Sequence[_Looked]) -> list[dict[int, Part]]:
+        """Of each point by length of window."""
+        if len(watched) < _SEVERAL:
+            return []
+        begin, end = min(one.span[0] for one in watched), max(one.span[1] for one in watched)
+        return [{means.window_ms: self._part(one, means, begin, end) for means in one.usable} for one in watched]
 
-    def _judge(self, points: Sequence[str], share: float) -> list[Suggested | Unwatched]:
-        return [judge(self.points[point], self._at[point], self._values[point], share) for point in points]
+    def _part(self, one: _Looked, means: Spread, begin: int, end: int) -> Part:
+        at, values = self._at[one.point.id], self._values[one.point.id]
+        every = 1 + (end - begin) // means.window_ms // _MOST_COMPARED
+        cells = cut(at, values, one.interval, means.window_ms, begin)
+        its = {number: mean for number, (mean, _) in cells.items() if number % every == 0}
+        return Part(one.point, means, its, one.noise, one.rounding, one.interval)
+
+
+def _all(looked: Sequence[_Looked], budget: float) -> list[Suggested | Unwatched]:
+    share = _share(budget, len(looked))
+    return [_judged(one, share) for one in looked]
+
+
+def _share(budget: float, points: int) -> float:
+    """Of the levels of one of so many points, of its unrest, and of all points together."""
+    return budget / max(1, 2 * points + (points >= _SEVERAL))
 
 
 def judge(point: Point, at: Sequence[int], values: Sequence[float], budget: float) -> Suggested | Unwatched:
@@ -175,24 +135,60 @@ def judge(point: Point, at: Sequence[int], values: Sequence[float], budget: floa
         point: a gauge.
         at: milliseconds, growing.
         values: in the point's unit, as many.
-        budget: false alarms a week.
+        budget: false alarms a week of its levels; its unrest has as many.
     """
-    if len(set(values)) < 2:
-        what = "it never changed: dead, or too coarse to show what is normal; look at the sensor"
-        return Unwatched(point, len(values), what)
+    return _judged(_look(point, at, values), budget)
+
+
+class _Looked(NamedTuple):
+    """What there is to know of a point's readings before a budget is given."""
+
+    point: Point
+    readings: int
+    span: tuple[int, int]
+    #: Milliseconds.
+    interval: float
+    rounding: float
+    noise: float
+    still: bool
+    #: Of the means, and of the deviations where they differ; short windows first.
+    spreads: list[tuple[Spread, Spread | None]]
+
+    @property
+    def usable(self) -> list[Spread]:
+        """Of the means, those that tell drift from noise."""
+        return [one for one, _ in self.spreads if one.independent >= FEWEST_INDEPENDENT]
+
+
+def _look(point: Point, at: Sequence[int], values: Sequence[float]) -> _Looked:
+    span = at[0], at[-1]
+    if len(set(values)) < _SEVERAL:
+        return _Looked(point, len(values), span, 0.0, 0.0, 0.0, still=True, spreads=[])
     interval = _interval(point, at)
-    grid = rounding(values)
     spreads = list(_spreads(at, values, interval))
-    usable = [one for one in spreads if one.independent >= FEWEST_INDEPENDENT]
+    return _Looked(
+        point, len(values), span, interval, rounding(values), pstdev(values), still=False, spreads=spreads
+    )  # fmt: skip
+
+
+def _judged(its: _Looked, budget: float) -> Suggested | Unwatched:
+    point, usable = its.point, its.usable
+    if its.still:
+        what = "it never changed: dead, or too coarse to show what is normal; look at the sensor"
+        return Unwatched(point, its.readings, what)
     if not usable:
-        return Unwatched(point, len(values), _why_not(spreads, interval))
-    rungs = tuple(_rungs(usable, budget, grid, timedelta(milliseconds=round(interval))))
+        return Unwatched(point, its.readings, _why_not([one for one, _ in its.spreads], its.interval))
+    margin = timedelta(milliseconds=round(its.interval))
+    rungs = tuple(_rungs(usable, budget, its.rounding, margin))
     if all(_unreachable(rung, point) for rung in rungs):
-        return Unwatched(
-            point, len(values), "it scatters so far that both limits would lie outside its plausible range"
-        )
-    first, last = from_ms(at[0]), from_ms(at[-1])
-    return Suggested(point, rungs, budget, len(values), first, last, pstdev(values), grid)
+        what = "it scatters so far that both limits would lie outside its plausible range"
+        return Unwatched(point, its.readings, what)
+    deviations = [one for _, one in its.spreads if one is not None and one.independent >= FEWEST_INDEPENDENT]
+    unrest = _unrest(deviations, budget, its.rounding, margin)
+    if unrest is not None and point.low is not None and point.high is not None:
+        unrest = unrest if 2 * unrest.above < point.high - point.low else None
+    first, last = (from_ms(end) for end in its.span)
+    return Suggested(point, rungs, unrest, budget, its.readings, first, last, its.noise, its.rounding)
 
 
 def _rungs(usable: Sequence[Spread], budget: float, grid: float, margin: timedelta) -> Iterator[Rung]:
@@ -217,6 +213,19 @@ def _rung(level: Level, one: Spread, its: Reach, budget: float, grid: float, mar
     )  # fmt: skip
 
 
+def _unrest(usable: Sequence[Spread], budget: float, grid: float, margin: timedelta) -> Unrest | None:
+    """From the window whose limit is the smallest multiple of what is usual there."""
+    reaches = [(one, reach(one, budget, sides=1)) for one in usable]
+    if not reaches:
+        return None
+    one, its = min(reaches, key=lambda both: (both[1].far + grid) / both[0].centre)
+    far = its.far + grid
+    _, above = _outwards(one.centre - far, one.centre + far)
+    clear_below = above - _BACK * far
+    window = timedelta(milliseconds=one.window_ms)
+    return Unrest(Level.III, window, window + margin, margin, above, clear_below, budget, one, its)
+
+
 def _unreachable(rung: Rung, point: Point) -> bool:
     return point.low is not None and point.high is not None and rung.low < point.low and rung.high > point.high
 
@@ -227,13 +236,21 @@ def _interval(point: Point, at: Sequence[int]) -> float:
     return max(came, point.interval / timedelta(milliseconds=1)) if point.interval is not None else came
 
 
-def _spreads(at: Sequence[int], values: Sequence[float], interval: float) -> Iterator[Spread]:
-    """Of windows of every length that there are enough of, short ones first."""
+def _spreads(at: Sequence[int], values: Sequence[float], interval: float) -> Iterator[tuple[Spread, Spread | None]]:
+    """How means and deviations scatter, of windows of every length that there are enough of, short ones first."""
     for window in WINDOWS_MS:
-        if FEWEST_READINGS * interval <= window <= MOST_READINGS * interval:
-            means, between = (window_means(at, values, interval, window, at[0] + late) for late in (0, window // 2))
-            if min(len(means), len(between) + 1) >= FEWEST_INDEPENDENT and min(means) < max(means):
-                yield spread(means, between, window)
+        if not FEWEST_READINGS * interval <= window <= MOST_READINGS * interval:
+            continue
+        first, late = (list(cut(at, values, interval, window, at[0] + by).values()) for by in (0, window // 2))
+        if min(len(first), len(late) + 1) < FEWEST_INDEPENDENT:
+            continue
+        both = [([one[n] for one in first], [one[n] for one in late]) for n in (0, 1)]
+        means, deviations = (
+            spread(its, between, window) if min(its) < max(its) and min(between) < max(between) else None
+            for its, between in both
+        )
+        if means is not None:
+            yield means, deviations
 
 
 def _why_not(spreads: Sequence[Spread], interval: float) -> str:

@@ -1,6 +1,6 @@
-"""The arithmetic of `rules suggest`: how a point's window means scatter while all is well, and how far they may stray.
+"""The arithmetic of `rules suggest`: how a point's windows scatter while all is well, and how far they may stray.
 
-readings ─> means of windows side by side ─> centre, scatter, how many of them are independent ─> limits
+readings ─> mean and deviation of windows side by side ─> centre, scatter, how many are independent ─> limits
 
 These are the two phases of a control chart: was it in control, and what limits follow from that for the time to come.
 Everything is computed from the calibration span alone; there are no labels and no model to train.
@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import NormalDist, fmean, median, stdev
 
 _NORMAL = NormalDist()
-_WEEK_MS = 7 * 86_400_000
+WEEK_MS = 7 * 86_400_000
 #: The scatter is taken so large that the true one is larger in one of four calibrations only: on average over many
 #: calibrations the false alarms then keep to the budget, see docs/benchmarks.md.
 CONFIDENCE = 0.75
@@ -27,7 +27,7 @@ _REPEATS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How the means of windows of one length scattered."""
+    """How a statistic of windows of one length scattered: their mean, or their standard deviation."""
 
     window_ms: int
     #: Windows side by side.
@@ -38,7 +38,7 @@ class Spread:
     #: Of neighbours.
     correlation: float
     centre: float
-    #: Standard deviation of one window's mean.
+    #: Standard deviation of one window's statistic.
     scatter: float
     #: How far the mean of the second half of the span lies from that of the first, beyond what chance explains.
     drift: float
@@ -49,7 +49,7 @@ class Reach:
     """How far from the centre both limits have to be, and what that was made of."""
 
     far: float
-    #: By chance one window in so many may be the second in a row beyond the high limit; the same for the low one.
+    #: By chance one window in so many may be the second in a row beyond one limit.
     one_in: float
     #: How many standard deviations out that is.
     deviations: float
@@ -59,43 +59,52 @@ class Reach:
     two: float
 
 
-def window_means(
+def cut(
     at: Sequence[int], values: Sequence[float], interval_ms: float, window_ms: int, begin: int
-) -> list[float]:
-    """Means of windows side by side, in order; windows with less than 80 % of their readings are left out.
+) -> dict[int, tuple[float, float]]:
+    """Mean and standard deviation (divided by n) of windows side by side, in order, by number from 0 on.
+
+    Windows with less than 80 % of their readings are left out.
 
     Args:
-        at: milliseconds, never going back.
+        at: milliseconds, never going back; at least one.
         values: as many.
         interval_ms: between readings.
         window_ms: of one window.
         begin: where the first window begins, in milliseconds.
     """
     need = _COVERAGE * window_ms / interval_ms
-    found: list[float] = []
-    number, count, total = 0, 0, 0.0
+    found: dict[int, tuple[float, float]] = {}
+    shift = values[0]  # near the others: squares keep their places
+    number, count, total, squares = 0, 0, 0.0, 0.0
+
+    def close() -> None:
+        if count >= need and number >= 0:
+            mean = total / count
+            found[number] = mean + shift, math.sqrt(max(0.0, squares / count - mean * mean))
+
     for moment, value in zip(at, values, strict=True):
         its = (moment - begin) // window_ms
         if its != number:
-            if count >= need and number >= 0:
-                found.append(total / count)
-            number, count, total = its, 0, 0.0
+            close()
+            number, count, total, squares = its, 0, 0.0, 0.0
+        off = value - shift
         count += 1
-        total += value
-    if count >= need:
-        found.append(total / count)
+        total += off
+        squares += off * off
+    close()
     return found
 
 
 def spread(means: Sequence[float], between: Sequence[float], window_ms: int) -> Spread:
-    """How at least four window means, not all the same, scatter.
+    """How a statistic of at least four windows, not all the same, scatters.
 
     Neighbours that are alike make few independent means of many: n·(1-r)/(1+r) for the centre and n·(1-r²)/(1+r²) for
     the scatter, with r the correlation of neighbours (Bayley and Hammersley 1946), here from the mean square of the
     successive differences (von Neumann 1941). That is also what tells a drift: r is then near 1.
 
     Args:
-        means: of windows side by side.
+        means: of windows side by side, or another statistic of them.
         between: of windows half a window later, at least three; both together tell the scatter as well as a third more
             windows would (Meketon and Schmeiser 1984).
         window_ms: of one window.
@@ -115,19 +124,24 @@ def spread(means: Sequence[float], between: Sequence[float], window_ms: int) -> 
     return Spread(window_ms, n, independent, free, r, centre, scatter, drift)
 
 
-def reach(found: Spread, budget: float) -> Reach:
-    """How far the limits must be from the centre for `budget` false alarms a week, both sides together.
+def reach(found: Spread, budget: float, sides: int = 2) -> Reach:
+    """How far the limits must be from the centre for `budget` false alarms a week, all sides together.
 
-    An alarm asks for a mean that lies beyond the limit for as long as the window is. Two windows in a row then lie
+    An alarm asks for a statistic that lies beyond the limit for as long as the window is. Two windows in a row then lie
     beyond it, and so does the mean of both, which scatters less. On white noise 0.3 such stretches come for each window
     in which that mean may do so by chance; one is reckoned with.
     """
-    one_in = max(2.0, 2 * _WEEK_MS / found.window_ms / budget)
+    one_in = max(2.0, sides * WEEK_MS / found.window_ms / budget)
     deviations = -_NORMAL.inv_cdf(1 / one_in)
-    factor = math.sqrt(found.free / chi_square(1 - CONFIDENCE, found.free)) * math.sqrt(1 + 1 / found.independent)
+    factor = shortness(found.free) * math.sqrt(1 + 1 / found.independent)
     two = math.sqrt((1 + found.correlation) / 2)
     far = deviations * factor * two * found.scatter + found.drift
     return Reach(far, one_in, deviations, factor, two)
+
+
+def shortness(free: float) -> float:
+    """By how much a scatter with so many degrees of freedom may be underrated, see CONFIDENCE."""
+    return math.sqrt(free / chi_square(1 - CONFIDENCE, free))
 
 
 def chi_square(share: float, free: float) -> float:

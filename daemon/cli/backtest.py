@@ -12,6 +12,7 @@ import typer
 
 from daemon import settings
 from daemon.backtest import site as sites
+from daemon.backtest.amended import amended
 from daemon.backtest.complaints import read_complaints
 from daemon.backtest.document import Findings, as_json, interval_table
 from daemon.backtest.figures import against, score
@@ -38,6 +39,10 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
     ] = None,
     mapping: Annotated[Path | None, typer.Option("--map", help="YAML: which column is which point")] = None,
     rules: Annotated[list[Path] | None, typer.Option(help="rules instead of the site's: directory or file")] = None,
+    changes: Annotated[
+        Path | None,
+        typer.Option("--with", help="derived points and overrides that --rules need, as suggest writes them"),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option("-c", "--config", help="the site: gateway.yaml or its directory", envvar="PRECOMPLAINT_CONFIG"),
@@ -60,7 +65,7 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
     except ValueError as error:
         raise ConfigError([f"--horizon: {error}"]) from error
     columns = build(HistoryMap, read(mapping)) if mapping is not None else None
-    site = known_site(places, columns, config)
+    site = _known(places, columns, config, changes, rules)
     said = read_complaints(complaints, site.catalogue.site.timezone) if complaints is not None else None
     histories = [open_history(place, site.catalogue, columns, in_order=not sort) for place in places]
     ruleset, fed = _rules(histories, site, rules)
@@ -88,6 +93,21 @@ def backtest(  # noqa: PLR0913, PLR0917  one option each
         show(found)
     if result.faulted:
         raise typer.Exit(FAILED)
+
+
+def _known(
+    places: Sequence[str],
+    columns: HistoryMap | None,
+    config: Path | None,
+    changes: Path | None,
+    rules: list[Path] | None,
+) -> KnownSite:
+    site = known_site(places, columns, config)
+    if changes is None:
+        return site
+    if rules is None:
+        raise ConfigError(["--with: give the rules that it belongs to as --rules"])
+    return amended(site, changes)
 
 
 def _write(path: Path, text: str) -> None:

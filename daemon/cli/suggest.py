@@ -15,8 +15,11 @@ from daemon import settings
 from daemon.backtest.histories import History, open_history, together
 from daemon.backtest.instants import compile_clock, form_of
 from daemon.backtest.mapping import HistoryMap
-from daemon.backtest.suggest import DEFAULT_BUDGET, Gathering, Rung, Suggested, Suggestion
-from daemon.backtest.suggest_patch import overrides, overrides_yaml, plain, rules_yaml
+from daemon.backtest.suggest import DEFAULT_BUDGET, Gathering
+from daemon.backtest.suggest_arithmetic import plain
+from daemon.backtest.suggest_drafts import derived
+from daemon.backtest.suggest_patch import overrides, overrides_yaml, rules_yaml
+from daemon.backtest.suggested import Rung, Step, Suggested, Suggestion, Together, Unrest
 from daemon.cli.histories import known_site, watched
 from daemon.cli.terminal import FAILED, Output, OutputOption, err, print_json, print_line
 from daemon.documents import build, format_span, read
@@ -146,8 +149,20 @@ def _show(found: Suggestion, catalogue: Catalogue, written: list[Path]) -> None:
                 f"{one.point.id:<32} {rung.level.name:<4} mean {format_span(rung.window):>6}, for "
                 f"{format_span(rung.hold):>6}: outside {plain(rung.low)} … {plain(rung.high)} {one.point.unit}".rstrip()
             )
-    for its in found.unwatched:
-        print_line(f"{its.point.id:<32} 不监视 not watched: {its.reason}")
+        if one.unrest is not None:
+            its = one.unrest
+            print_line(
+                f"{one.point.id:<32} {its.level.name:<4} stddev {format_span(its.window):>4}, for "
+                f"{format_span(its.hold):>6}: above {plain(its.above)}"
+            )
+    for both in found.together:
+        for step in both.steps:
+            print_line(
+                f"{both.asset:<32} {step.level.name:<4} {len(step.terms)} points together, mean "
+                f"{format_span(step.window):>6}, for {format_span(step.hold):>6}"
+            )
+    for other in found.unwatched:
+        print_line(f"{other.point.id:<32} 不监视 not watched: {other.reason}")
     print_line(f"审核后使用 review before use: {', '.join(str(path) for path in written)}")
 
 
@@ -156,11 +171,13 @@ def _as_json(found: Suggestion, catalogue: Catalogue, written: list[Path]) -> di
         "budget_a_week_and_asset": found.budget,
         "suggested": [_point(one) for one in found.suggested],
         "unwatched": [{"point": o.point.id, "readings": o.readings, "reason": o.reason} for o in found.unwatched],
+        "together": [_together(one) for one in found.together],
         "rules": rules_yaml(found, catalogue),
         "overrides": [
             {"asset": asset, "rule": rule, "change": change}
             for (asset, rule), change in overrides(found, catalogue).items()
         ],
+        "derived": [{"asset": asset, "name": name, **spec} for (asset, name), spec in derived(found.together).items()],
         "written": [str(path) for path in written],
     }
 
@@ -174,28 +191,75 @@ def _point(one: Suggested) -> dict[str, Any]:
         "until": one.last_at.isoformat(),
         "scatter_of_readings": one.noise,
         "levels": {rung.level.name: _level(rung, one.rounding) for rung in one.rungs},
+        "unrest": None if one.unrest is None else _unrest(one.unrest, one.rounding),
     }
 
 
 def _level(rung: Rung, rounding: float) -> dict[str, Any]:
-    its, far = rung.spread, rung.reach
     return {
         "window": format_span(rung.window),
         "for": format_span(rung.hold),
         "outside": [rung.low, rung.high],
         "clear": {"inside": [rung.clear_low, rung.clear_high], "for": format_span(rung.clear_hold)},
         "budget_a_week": rung.budget,
+        "arithmetic": _arithmetic(rung, rounding),
+    }
+
+
+def _unrest(its: Unrest, rounding: float) -> dict[str, Any]:
+    return {
+        "level": its.level.name,
+        "window": format_span(its.window),
+        "for": format_span(its.hold),
+        "above": its.above,
+        "clear": {"below": its.clear_below, "for": format_span(its.clear_hold)},
+        "budget_a_week": its.budget,
+        "arithmetic": _arithmetic(its, rounding),
+    }
+
+
+def _arithmetic(rung: Rung | Unrest, rounding: float) -> dict[str, Any]:
+    its, far = rung.spread, rung.reach
+    return {
+        "windows": its.windows,
+        "independent": its.independent,
+        "correlation": its.correlation,
+        "centre": its.centre,
+        "scatter": its.scatter,
+        "one_in": far.one_in,
+        "deviations": far.deviations,
+        "two_windows": far.two,
+        "short_span": far.factor,
+        "drift": its.drift,
+        "rounding": rounding,
+    }
+
+
+def _together(one: Together) -> dict[str, Any]:
+    return {"asset": one.asset, "levels": {step.level.name: _step(step) for step in one.steps}}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "window": format_span(step.window),
+        "for": format_span(step.hold),
+        "above": 1.0,
+        "latest_half_above": step.late,
+        "clear": {"latest_half_below": step.late, "for": format_span(step.clear_hold)},
+        "points": {
+            term.point.id: {
+                "window": format_span(term.window),
+                "centre": term.centre,
+                "alone": term.alone,
+                "scatter": term.scatter,
+            }
+            for term in step.terms
+        },
+        "budget_a_week": step.budget,
         "arithmetic": {
-            "windows": its.windows,
-            "independent": its.independent,
-            "correlation": its.correlation,
-            "centre": its.centre,
-            "scatter": its.scatter,
-            "one_in": far.one_in,
-            "deviations": far.deviations,
-            "two_windows": far.two,
-            "short_span": far.factor,
-            "drift": its.drift,
-            "rounding": rounding,
+            "one_in": step.one_in,
+            "worth": step.worth,
+            "limit": step.limit,
+            "short_span": step.factor,
         },
     }

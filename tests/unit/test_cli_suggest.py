@@ -88,7 +88,49 @@ def test_the_result_is_one_json_object_with_the_arithmetic(bench: Bench) -> None
     assert near["outside"][1] == pytest.approx(made["centre"] + far + made["rounding"], rel=0.01)
     assert found["unwatched"][0]["point"] == "zone-1.flow"
     assert found["overrides"] == found["written"] == []
-    assert near["budget_a_week"] == 0.5
+    assert near["budget_a_week"] == 0.25
+    assert point["unrest"]["budget_a_week"] == 0.5
+    assert found["together"] == found["derived"] == []
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Bench:
+    """As the other, and the flow scatters, too."""
+    bench, draw = Bench(tmp_path), random.Random(2)
+    rows = (bench.folder / "h.csv").read_text(encoding="utf-8").splitlines()
+    rows = [rows[0], *(f"{row.rpartition(',')[0]},{draw.gauss(7, 0.5):.3f}" for row in rows[1:])]
+    bench.write("h.csv", "\n".join(rows))
+    return bench
+
+
+def test_rules_on_several_points_are_played_with_their_derived_points(two: Bench) -> None:
+    """They stand in a file of their own, for assets.yaml."""
+    out = two.folder / "new"
+
+    suggested = two.run("suggest", "--first", "900", "--out", str(out))
+    rules, changes = str(out / "suggested.yaml"), str(out / "suggested.overrides.yaml")
+    played = two.run("backtest", "--rules", rules, "--with", changes, "-o", "json")
+
+    assert "2 points together" in suggested.stdout
+    alarms = orjson.loads(played.stdout)["alarms"]
+    assert "own.water_zone.several.together" in {alarm["rule"] for alarm in alarms}
+
+
+def test_what_is_wrong_with_proposed_changes_is_said(two: Bench) -> None:
+    """Without rules they mean nothing; assets and points must be there."""
+    two.write("none.yaml", "assets: [{id: zone-9}]")
+    two.write("ring.yaml", "assets: [{id: zone-1, derived: {a: {value: b}}}]")
+    rules = ["--rules", str(two.folder / "map.yaml")]
+
+    alone = two.run("backtest", "--with", str(two.folder / "none.yaml"))
+    nobody = two.run("backtest", *rules, "--with", str(two.folder / "none.yaml"))
+    nothing = two.run("backtest", *rules, "--with", str(two.folder / "ring.yaml"))
+
+    assert [str(done.exception) for done in (alone, nobody, nothing)] == [
+        "--with: give the rules that it belongs to as --rules",
+        f"{two.folder / 'none.yaml'}: the site has no asset 'zone-9'; give its own entries",
+        f"{two.folder / 'ring.yaml'}: zone-1: the derived point 'a': there is no point 'zone-1.b'",
+    ]
 
 
 def test_nothing_is_written_without_a_place(bench: Bench) -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from daemon.backtest.amended import with_derived
 from daemon.backtest.run import Interval, run
-from daemon.backtest.suggest import Gathering, Suggested, Suggestion, Unwatched, judge
+from daemon.backtest.suggest import Gathering, judge
+from daemon.backtest.suggest_drafts import derived
 from daemon.backtest.suggest_patch import overrides, overrides_yaml, rules_yaml
-from daemon.documents import parse
+from daemon.backtest.suggested import Suggested, Suggestion, Unwatched
+from daemon.documents import format_span, parse
 from daemon.model import (
     EPOCH,
     Asset,
@@ -27,6 +30,7 @@ from daemon.model import (
     Site,
     Text,
 )
+from daemon.rules.derived import DerivedSpec
 from daemon.rules.schema import load
 
 _SECOND = timedelta(seconds=1)
@@ -74,7 +78,10 @@ def _suggest(catalogue: Catalogue, values: Values, budget: float = 0.25) -> Sugg
 def _play(folder: Path, catalogue: Catalogue, found: Suggestion, values: Values) -> tuple[Interval, ...]:
     path = folder / "suggested.yaml"
     path.write_text(rules_yaml(found, catalogue), encoding="utf-8")
-    return run(load([path], catalogue, overrides(found, catalogue)), _history(values)).intervals
+    specs = {key: DerivedSpec(**spec) for key, spec in derived(found.together).items()}
+    whole, faults = with_derived(catalogue, specs)
+    assert not faults
+    return run(load([path], whole, overrides(found, whole)), _history(values)).intervals
 
 
 def _reason(found: Suggestion) -> str:
@@ -137,6 +144,95 @@ def test_one_wild_reading_opens_nothing(tmp_path: Path) -> None:
     assert _play(tmp_path, site, found, {"A.vibration": values}) == ()
 
 
+def test_readings_that_scatter_more_are_found_though_their_mean_stays(tmp_path: Path) -> None:
+    """Cavitation, a loose contact, a valve that hunts: nothing for limits on the mean."""
+    site = _site("A")
+    values = _noise(21, 1500, 10)
+    values[900:1200] = _noise(22, 300, 10, 3)
+
+    found = _suggest(site, {"A.vibration": values[:600]})
+    (alarm,) = _play(tmp_path, site, found, {"A.vibration": values})
+
+    assert (alarm.rule, alarm.level) == ("own.pump_room.vibration.unrest", Level.III)
+    assert 0 < (alarm.start - START).total_seconds() - 900 < 90
+    assert alarm.end is not None
+    assert -30 < (alarm.end - START).total_seconds() - 1200 < 60
+
+
+def _shifted(seed: int, by: float) -> dict[str, list[float]]:
+    """Three points of A, all of them shifted for ten minutes by so many standard deviations of single readings."""
+    values = {f"A.{name}": _noise(seed + n, 1800) for n, name in enumerate(UNITS)}
+    for its in values.values():
+        its[900:1500] = [value + by for value in its[900:1500]]
+    return values
+
+
+def test_a_small_shift_of_all_points_is_found_by_all_together(tmp_path: Path) -> None:
+    """Of half a standard deviation: before any of them shows enough alone, and until it is over."""
+    site, values = _site("A"), _shifted(50, 0.55)
+
+    found = _suggest(site, {point: its[:600] for point, its in values.items()})
+    first, *others = _play(tmp_path, site, found, values)
+
+    assert first.rule == "own.pump_room.several.together"
+    assert 0 < (first.start - START).total_seconds() - 900 < 60
+    assert first.end is not None
+    assert 0 < (first.end - START).total_seconds() - 1500 < 45
+    assert all(alarm.start > first.start for alarm in others)
+
+
+def test_what_comes_and_goes_beside_all_points_together_makes_no_order(tmp_path: Path) -> None:
+    """One fault is one order, though several rules see it; one that was first keeps its own."""
+    site, values = _site("A"), _shifted(50, 0.55)
+
+    found = _suggest(site, {point: its[:600] for point, its in values.items()})
+    first, *others = _play(tmp_path, site, found, values)
+
+    assert first.end is not None
+    within = [alarm for alarm in others if alarm.end is not None and alarm.end <= first.end]
+    assert [alarm.disposition for alarm in within] == ["child"]
+
+
+def test_one_wild_reading_of_one_point_opens_nothing_for_all(tmp_path: Path) -> None:
+    """However far out: the latest half of the window holds it for less than the hold."""
+    site, values = _site("A"), _shifted(60, 0)
+    values["A.pressure"][800] = 1e6
+    values["A.vibration"][1000] = -1e6
+
+    found = _suggest(site, {point: its[:600] for point, its in values.items()})
+
+    assert found.together
+    assert _play(tmp_path, site, found, values) == ()
+
+
+def test_points_that_are_alike_count_for_fewer() -> None:
+    """Three copies of the same noise are worth one point, three of their own three; the limit is that much wider."""
+    own = {f"A.{name}": _noise(70 + n, 1200) for n, name in enumerate(UNITS)}
+    shared = _noise(80, 1200)
+    alike = {point: [a + 0.05 * b for a, b in zip(shared, its, strict=True)] for point, its in own.items()}
+
+    (apart,) = _suggest(_site("A"), own).together
+    (same,) = _suggest(_site("A"), alike).together
+
+    assert all(2.5 < step.worth <= 3 for step in apart.steps)
+    assert all(1 <= step.worth < 1.1 for step in same.steps)
+    assert same.steps[-1].limit > 1.5 * apart.steps[-1].limit
+
+
+def test_one_point_alone_on_its_distance_is_on_the_limit() -> None:
+    """So the terms are written: the formula is 1 there, whatever the unit; a temperature's distance is in K."""
+    found = _suggest(_site("A"), _shifted(90, 0))
+    points = derived(found.together)
+
+    step = found.together[0].steps[-1]
+    formula = points["A", f"apart_{format_span(step.window)}"]["value"]
+
+    assert formula.count("square(") == len(step.terms) == 3
+    assert all(f"{term.alone:.4g}"[:4] in formula for term in step.terms)
+    assert " K)" in formula
+    assert (f"apart_{format_span(step.window)}_late") in {name for _, name in points}
+
+
 @pytest.mark.parametrize("memory", [0.0, 0.9])
 def test_the_budget_is_kept_within_a_factor_of_two(tmp_path: Path, memory: float) -> None:
     """Two days of healthy noise, each quarter calibrated on its own first hour: 500 a week are 143 in two days."""
@@ -153,6 +249,24 @@ def test_the_budget_is_kept_within_a_factor_of_two(tmp_path: Path, memory: float
     assert 0 < alarms < 2 * 500 * 2 / 7
 
 
+def test_the_budget_of_several_points_is_kept_within_a_factor_of_two(tmp_path: Path) -> None:
+    """Twelve hours of healthy noise with a memory in three points, calibrated on the first: 1 000 a week are 71."""
+    site = _site("A")
+    values: dict[str, list[float]] = {}
+    for seed, name in enumerate(UNITS):
+        draw, value, its = random.Random(100 + seed), 0.0, []
+        for _ in range(12 * 3600):
+            value = 0.9 * value + (1 - 0.9**2) ** 0.5 * draw.gauss(0, 1)
+            its.append(value + draw.gauss(0, 1))
+        values[f"A.{name}"] = its
+
+    found = _suggest(site, {point: its[:3600] for point, its in values.items()}, budget=1000)
+    alarms = _play(tmp_path, site, found, values)
+
+    assert found.together
+    assert 0 < len([alarm for alarm in alarms if alarm.rule.startswith("own.")]) < 2 * 1000 / 14
+
+
 def test_each_asset_gets_limits_of_its_own(tmp_path: Path) -> None:
     """The second asset's are overrides of the first one's rule, and either asset's fault is found by its own."""
     site = _site("A", "B")
@@ -164,7 +278,10 @@ def test_each_asset_gets_limits_of_its_own(tmp_path: Path) -> None:
     alarms = _play(tmp_path, site, found, values)
 
     assert [(alarm.rule, alarm.asset) for alarm in alarms] == [("own.pump_room.pressure", name) for name in "AB"]
-    assert list(overrides(found, site)) == [("B", "own.pump_room.pressure")]
+    assert list(overrides(found, site)) == [
+        ("B", "own.pump_room.pressure"),
+        ("B", "own.pump_room.pressure.unrest"),
+    ]
     assert parse(overrides_yaml(found, site), "o").data["assets"][0]["id"] == "B"
 
 
@@ -179,12 +296,12 @@ def test_limits_do_not_depend_on_the_other_assets() -> None:
 
 
 def test_the_budget_is_shared_by_what_can_be_watched() -> None:
-    """A point that drifts takes none of it away."""
+    """A point that drifts takes none of it away; levels and unrest have half each."""
     drifting = [n / 10 for n in range(600)]
 
     found = _suggest(_site("A"), {"A.pressure": _noise(8, 600), "A.temperature": drifting}, budget=1)
 
-    assert [(one.point.name, one.budget) for one in found.suggested] == [("pressure", 1.0)]
+    assert [(one.point.name, one.budget) for one in found.suggested] == [("pressure", 0.5)]
     assert [one.point.name for one in found.unwatched] == ["temperature"]
 
 
@@ -279,9 +396,13 @@ def test_two_names_that_are_written_alike_become_two_rules(tmp_path: Path) -> No
     assert _play(tmp_path, site, found, values) == ()
     text = rules_yaml(found, site)
     assert [line.split()[-1] for line in text.splitlines() if "- id:" in line] == [
+        "own.loop.several.together",
         "own.loop.flow_1",
+        "own.loop.flow_1.unrest",
         "own.loop.flow_1.n2",
+        "own.loop.flow_1.n2.unrest",
         "own.loop.point",
+        "own.loop.point.unrest",
     ]
 
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from daemon.backtest.suggest_statistics import Spread, chi_square, reach, rounding, spread, window_means
+from daemon.backtest.suggest_statistics import Spread, chi_square, cut, reach, rounding, spread
 
 _TEN_S = 10_000
 
@@ -18,9 +18,8 @@ def _noise(count: int, seed: int = 1) -> list[float]:
 
 def _spread(values: list[float]) -> Spread:
     at = [n * 1000 for n in range(len(values))]
-    return spread(
-        window_means(at, values, 1000, _TEN_S, 0), window_means(at, values, 1000, _TEN_S, _TEN_S // 2), _TEN_S
-    )
+    first, late = ([mean for mean, _ in cut(at, values, 1000, _TEN_S, by).values()] for by in (0, _TEN_S // 2))
+    return spread(first, late, _TEN_S)
 
 
 @pytest.mark.parametrize(
@@ -37,8 +36,11 @@ def test_windows_lie_side_by_side_and_need_four_fifths_of_their_readings() -> No
     at = [n * 1000 for n in range(30) if n not in (11, 12, 13)]
     values = [n / 1000 for n in at]
 
-    assert window_means(at, values, 1000, _TEN_S, 0) == [4.5, 24.5]
-    assert window_means(at, values, 1000, _TEN_S, 20_000) == [24.5]
+    found = cut(at, values, 1000, _TEN_S, 0)
+
+    assert {number: mean for number, (mean, _) in found.items()} == {0: 4.5, 2: 24.5}
+    assert [deviation for _, deviation in found.values()] == pytest.approx([8.25**0.5] * 2)
+    assert list(cut(at, values, 1000, _TEN_S, 20_000)) == [0]
 
 
 def test_white_noise_gives_as_many_independent_windows_as_there_are() -> None:
