@@ -122,6 +122,7 @@ def test_the_reference_contract_needs_no_more_than_before(site: Path) -> None:
         ("{title.zh} {marker}", "{title.zh {marker}", "title:", "a '{' stands alone"),
         ('I: "041001", II', 'I: "041001", IV: 4, II', "IV: 4", "there is no level 'IV'; did you mean"),
         ('II: "041002", ', "", "urgency: {", "nothing is said for level II; add it to values, or a default"),
+        ("default: HY-B9", f"default: {2**70}", 'house: "{', "gives a number that cannot stand in JSON"),
         (", default: HY-B9", "", "house: {", "building can be what is not listed"),
         ("capability: search", "capability: neither", "capability:", "choose `on_ambiguous: park`"),
         ("capability: search", "capability: search\n  on_ambiguous: park", "on_ambiguous", "remove on_ambiguous"),
@@ -337,3 +338,12 @@ def test_the_reference_contract_has_nothing_to_show(site: Path) -> None:
     shown = CliRunner().invoke(app, ["orders", "preview", "-c", str(site)])
 
     assert (shown.exit_code, "标准接口" in shown.output) == (0, True)
+
+
+def test_a_preset_whose_name_no_file_can_have_is_a_fault(site: Path) -> None:
+    """As any other that is not there."""
+    change(site, TOLD, f"ticketing:\n  preset: {'x' * 5000}\n  url: http://127.0.0.1:1\n")
+
+    (fault,) = faults(site)
+
+    assert "there is no preset" in fault

@@ -52,7 +52,7 @@ def lay_under(document: Document, shipped: Path) -> Document:
         return document
     known = {file.stem: file for file in sorted(shipped.glob("*.yaml"))}
     file = known.get(named, Path(document.name).parent / named)
-    if not file.is_file():
+    if not _is_file(file):
         near = difflib.get_close_matches(named, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"shipped are {', '.join(known)}; or name a file"
         raise ConfigError([f"{document.place((_TICKETING, 'preset'))}: there is no preset {named!r}; {hint}"])
@@ -61,6 +61,13 @@ def lay_under(document: Document, shipped: Path) -> Document:
         raise ConfigError([f"{lower.place(())}: a preset says what stands under `ticketing`; write its members"])
     laid = {**document.data, _TICKETING: _over(lower.data, given)}
     return Laid(document, lower, laid)
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except (OSError, ValueError):  # no name that a file can have
+        return False
 
 
 def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

@@ -151,6 +151,8 @@ class _Look:
             orjson.dumps(filled)
         except Omitted:
             pass
+        except TypeError:
+            words.fault("gives a number that cannot stand in JSON; write it as a text, in quotes")
         for fault in dict.fromkeys(words.faults or ()):
             yield place, fault
 

@@ -241,7 +241,7 @@ def _filtered(place: Placeholder, words: Words) -> Any:  # noqa: ANN401  JSON
     for step in place.filters:
         try:
             value = _through(step, value, words, place.path)
-        except ValueError as error:  # what it is instead is better than no order at all
+        except (TypeError, ValueError) as error:  # what it is instead is better than no order at all
             words.fault(f"{{{place.path}}} {error}")
     return value
 
