@@ -231,9 +231,10 @@ class Dispatcher:
         refused: Command | TicketUpdate = TicketUpdate(now, key, OrderStatus.PARKED, "gateway", why[:500])
         if delivery.action is not OutboxAction.CREATE:
             refused = Command(now, NOTE_REFUSED, key, "gateway", why[:500])
-        reached("before_refusal")
-        await self._emit([refused])
-        reached("after_refusal")
+        if delivery.action is not OutboxAction.CHART:  # a picture less is in the log
+            reached("before_refusal")
+            await self._emit([refused])
+            reached("after_refusal")
         reached("before_park")
         await self._run_job(lambda db: outbox.parked(db, delivery.id, why, now, tried_at=tried_at))
         reached("after_park")
@@ -243,9 +244,7 @@ class Dispatcher:
             order=delivery.order_key,
             action=delivery.action,
             error=why,
-            advice="look in the service whether it is there: `orders found`, else `orders retry`"
-            if isinstance(reject, InDoubt)
-            else "the service will never take it as it is: tell the people on site by hand, then mend the cause",
+            advice=_advice(delivery, reject),
         )
 
     def _report(self, db: sqlite3.Connection) -> None:
@@ -265,3 +264,11 @@ class Dispatcher:
         elif self._full and count <= self._effort.warn_pending // 2:
             self._full = False
             log.info("outbox_drained", url=self._sink.url, waiting=count)
+
+
+def _advice(delivery: Delivery, reject: Reject) -> str:
+    if not isinstance(reject, InDoubt):
+        return "the service will never take it as it is: tell the people on site by hand, then mend the cause"
+    if delivery.action is OutboxAction.CREATE:
+        return "look in the service whether it is there: `orders found`, else `orders retry`"
+    return "look on the ticket whether it stands there; if not, `orders retry` writes it again"

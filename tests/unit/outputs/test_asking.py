@@ -282,3 +282,14 @@ async def test_what_was_taken_and_is_never_found_is_a_persons(bench: Bench) -> N
 
     assert bench.service.tickets.all() == []
     assert bench.state.db.execute("SELECT taken, tried_at FROM outbox").fetchone() == (0, None)
+
+
+async def test_a_refused_picture_wakes_nobody(bench: Bench) -> None:
+    """It is parked and logged; the order and its words are there."""
+    await bench.add("a")
+    await bench.add("a", action=OutboxAction.CHART)
+    bench.service.script.replace([{"match": "remark", "kind": "answer", "body": {"code": "1004", "msg": "内容超长"}}])
+    async with bench.dispatcher():
+        await until(lambda: bench.counts() == (0, 1, 1))
+
+    assert bench.emitted == []
