@@ -5,15 +5,15 @@ asset + device (profile, source, address) ──> Device, Points, Binding ──
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from daemon.documents import Document, Location, Strict
-from daemon.model import Asset, Catalogue, Device, Point, Site
+from daemon.model import Asset, Catalogue, Device, Point, Site, Text
 from daemon.rules.arrangements import Arrangements, DependencySpec, MaintenanceSpec
 from daemon.rules.derived import DerivedSpec, declare_all
 from daemon.sensors.codes import Words
@@ -90,28 +90,78 @@ class Assets(Strict):
         return Arrangements(self.maintenance, {one.id: one.depends_on for one in self.assets if one.depends_on})
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What of assets.yaml has no fault of its own."""
+
+    site: Site
+    #: By their places in the file.
+    assets: Mapping[int, AssetSpec]
+    #: Those that have faults, by name only: rules may speak of them.
+    others: tuple[Asset, ...] = ()
+
+    @classmethod
+    def whole(cls, assets: Assets) -> Sound:
+        """All of it."""
+        return cls(assets.site.build(), dict(enumerate(assets.assets)))
+
+    @classmethod
+    def part(cls, data: Any) -> Sound:  # noqa: ANN401  whatever YAML holds
+        """What can be made use of in a file that has faults; the time zone is the usual one where that is wrong."""
+        data = data if isinstance(data, dict) else {}
+        try:
+            site = SiteSpec.model_validate(data.get("site")).build()
+        except ValidationError:
+            site = Site("site", Text("", ""), SiteSpec.model_fields["timezone"].default)
+        found: dict[int, AssetSpec] = {}
+        others: list[Asset] = []
+        given = data.get("assets")
+        for n, entry in enumerate(given if isinstance(given, list) else ()):
+            try:
+                found[n] = AssetSpec.model_validate(entry)
+            except ValidationError:
+                name, kind = (
+                    (str(entry.get(key, "")) for key in ("id", "kind")) if isinstance(entry, dict) else ("", "")
+                )
+                others.append(Asset(name, kind, Text(name, name)))
+        return cls(site, found, tuple(others))
+
+
 class Placement:
     """Puts profiles on assets: devices, points and bindings, with all faults collected."""
 
     def __init__(
-        self, document: Document, assets: Assets, profiles: Mapping[str, Profile], wires: Mapping[str, Wire]
+        self,
+        document: Document,
+        assets: Sound,
+        profiles: Mapping[str, Profile],
+        wires: Mapping[str, Wire] | None,
+        unsound: Container[str] = (),
     ) -> None:
-        """`wires` tells which wire each source speaks, by its name."""
+        """Begin.
+
+        Args:
+            document: assets.yaml.
+            assets: what of it is sound.
+            profiles: those that are sound.
+            wires: which wire each source speaks, by its name; None when that is not known.
+            unsound: names of profiles that are there, and have faults.
+        """
         self._document = document
         self._assets = assets
+        self._unsound = unsound
         self._profiles = profiles
         self._wires = wires
         self.faults: list[str] = []
         self._devices: dict[str, Device] = {}
         self._points: dict[str, Point] = {}
-        self._bindings: dict[str, list[Binding]] = {name: [] for name in wires}
+        self._bindings: dict[str, list[Binding]] = {name: [] for name in wires or ()}
 
     def build(self) -> tuple[Catalogue, dict[str, tuple[Binding, ...]]]:
         """The catalogue, and the bindings by source; what was wrong stands in `faults` afterwards."""
-        site = self._assets.site
         seen: set[str] = set()
         assets: list[Asset] = []
-        for n, spec in enumerate(self._assets.assets):
+        for n, spec in self._assets.assets.items():
             if spec.id in seen:
                 self._fault(("assets", n, "id"), f"the asset {spec.id!r} stands here twice; rename one of them")
             seen.add(spec.id)
@@ -121,8 +171,8 @@ class Placement:
             for m, device in enumerate(spec.devices):
                 self._place(spec, device, ("assets", n, "devices", m))
         catalogue = Catalogue(
-            site.build(),
-            tuple(assets),
+            self._assets.site,
+            (*assets, *self._assets.others),
             tuple(self._devices.values()),
             tuple(self._points.values()),
         )
@@ -131,26 +181,28 @@ class Placement:
 
     def _derive(self, measured: Catalogue) -> Catalogue:
         """With the points that are computed."""
-        specs = {(asset.id, name): spec for asset in self._assets.assets for name, spec in asset.derived.items()}
+        placed = self._assets.assets
+        specs = {(asset.id, name): spec for asset in placed.values() for name, spec in asset.derived.items()}
         found, faults = declare_all(specs, measured)
-        places = {asset.id: n for n, asset in enumerate(self._assets.assets)}
+        places = {asset.id: n for n, asset in placed.items()}
         for (asset, name), what in faults.items():
-            self._fault(("assets", places[asset], "derived", name), f"the derived point {name!r}: {what}")
+            if self._is_known(specs[asset, name], placed[places[asset]]):
+                self._fault(("assets", places[asset], "derived", name), f"the derived point {name!r}: {what}")
         return replace(measured, points=(*measured.points, *found))
 
     def _place(self, asset: AssetSpec, spec: DeviceSpec, place: Location) -> None:
         profile = self._profiles.get(spec.profile)
-        wire = self._wires.get(spec.source)
-        if profile is None:
+        wire = self._wires.get(spec.source) if self._wires is not None else None
+        if profile is None and spec.profile not in self._unsound:
             known = ", ".join(sorted(self._profiles))
             self._fault((*place, "profile"), f"no profile is named {spec.profile!r}; known: {known}")
-        if wire is None:
+        if wire is None and self._wires is not None:
             known = ", ".join(sorted(self._wires))
             self._fault((*place, "source"), f"gateway.yaml has no source {spec.source!r}; known: {known}")
-        if profile is None or wire is None:
+        if profile is None or (wire is None and self._wires is not None):
             return
         spoken = "mqtt" if profile.mqtt is not None else "modbus"
-        if spoken != wire:
+        if wire is not None and spoken != wire:
             self._fault(
                 (*place, "source"), f"the profile {spec.profile!r} speaks {spoken}, the source {spec.source!r} does not"
             )
@@ -169,7 +221,14 @@ class Placement:
                 self._fault(place, f"two devices of {asset.id!r} both give a point {point.name!r}")
         self._devices[device.id] = device
         self._points.update({point.id: point for point in points.values()})
-        self._bindings[spec.source].append(Binding(device, profile, spec.address, points))
+        self._bindings.setdefault(spec.source, []).append(Binding(device, profile, spec.address, points))
+
+    def _is_known(self, derived: DerivedSpec, asset: AssetSpec) -> bool:
+        """Whether all that it may stand on is sound: else what it lacks may stand where there are faults."""
+        local = "[" not in derived.value and "sum(" not in derived.value
+        around = [asset] if local else list(self._assets.assets.values())
+        complete = all(device.profile not in self._unsound for one in around for device in one.devices)
+        return complete and (local or not self._assets.others)
 
     def _check_address(self, profile: Profile, spec: DeviceSpec, place: Location) -> None:
         wanted = set(profile.address_parts)

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import ByteSize, Field, TypeAdapter, ValidationError, model_validator
 
-from daemon.assets import Assets, Placement, Wire
+from daemon.assets import Assets, Placement, Sound, Wire
 from daemon.documents import Document, Span, Strict, build, read
 from daemon.model import Catalogue, ConfigError
 from daemon.outputs.influx import InfluxConfig
@@ -31,7 +31,7 @@ from daemon.rules.lints import review
 from daemon.rules.schema import Overrides, Ruleset, load_files, shape_faults
 from daemon.sensors.modbus import ModbusConfig
 from daemon.sensors.mqtt import MqttConfig
-from daemon.sensors.profile import Binding, load_profiles
+from daemon.sensors.profile import Binding, read_profiles
 from daemon.vault import resolve
 from daemon.workorders.sla import Sla
 
@@ -141,8 +141,8 @@ class Configuration:
 def load(path: Path, *, secrets: bool = True) -> Configuration:
     """Read gateway.yaml (or the directory that holds it) and everything it names.
 
-    What one file has wrong with itself hides nothing that is wrong within another. Whether they fit together can
-    only be told once the site is known: rules meet its points when assets, profiles and sources are sound.
+    What is wrong with one file, profile or asset hides nothing that is wrong with another: rules are checked against
+    all that is sound, and nothing is said of what hangs on the rest.
 
     Without `secrets`, those stay the references that they are, and certificates are not looked at: for work on rules
     on another machine than the gateway.
@@ -155,22 +155,25 @@ def load(path: Path, *, secrets: bool = True) -> Configuration:
     gateway = faults.catch(lambda: load_gateway(path, secrets=secrets))
     draft = _draft(path, faults) if gateway is None else _Draft.of(gateway)
     profile_files = _existing([shipped() / "profiles", *(directory / p for p in draft.profiles)], faults)
-    profiles = faults.catch(lambda: load_profiles(profile_files))
+    profiles = read_profiles(profile_files)
+    faults += profiles.faults
     document = faults.catch(lambda: read(directory / draft.assets))
     assets = faults.catch(lambda: build(Assets, document)) if document is not None else None
     places = [shipped() / "rules" if entry == "shipped" else directory / entry for entry in draft.rules]
     rules = [file for file in _existing(places, faults) if not file.name.endswith(".test.yaml")]
-    if document is None or assets is None or profiles is None or draft.wires is None:
+    if document is None:
         raise ConfigError([*faults, *shape_faults(rules)])
-    placed = Placement(document, assets, profiles, draft.wires)
+    sound = Sound.whole(assets) if assets is not None else Sound.part(document.data)
+    placed = Placement(document, sound, profiles.found, draft.wires, profiles.unsound)
     catalogue, bindings = placed.build()
     faults += placed.faults
-    loaded = faults.catch(lambda: load_files(rules, catalogue, *_overrides(document, assets), familiar=familiar()))
-    if loaded is not None:
+    names = familiar().union(*profiles.unsound.values())
+    loaded = faults.catch(lambda: load_files(rules, catalogue, *_overrides(document, sound), familiar=names))
+    if loaded is not None and assets is not None:
         loaded = loaded._replace(ruleset=replace(loaded.ruleset, arrangements=assets.arrangements))
         known = {rule.id: rule for rule in loaded.ruleset.rules}
         faults += [f"{document.name}: {fault}" for fault in assets.arrangements.faults(catalogue, known)]
-    if gateway is not None:
+    if gateway is not None and assets is not None:
         faults += faults_on_site(gateway.ticketing, _with_preset(path), catalogue)
     sla = faults.catch(lambda: load_sla(draft.sla, directory))
     if sla is not None and loaded is not None:
@@ -192,10 +195,10 @@ def _exposed(path: Path, gateway: Gateway) -> Iterator[str]:
         )
 
 
-def _overrides(document: Document, assets: Assets) -> tuple[Overrides, Mapping[tuple[str, str], str]]:
+def _overrides(document: Document, assets: Sound) -> tuple[Overrides, Mapping[tuple[str, str], str]]:
     """What is different about rules on assets, and where that stands."""
     changes, places = {}, {}
-    for n, asset in enumerate(assets.assets):
+    for n, asset in assets.assets.items():
         for rule, change in asset.overrides.items():
             changes[asset.id, rule] = change
             places[asset.id, rule] = document.place(("assets", n, "overrides", rule))

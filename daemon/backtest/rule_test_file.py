@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from daemon.assets import ID
 from daemon.backtest.series import parse_series
 from daemon.documents import Document, Span, Strict, build, parse_span, read
 from daemon.model import Asset, Catalogue, ConfigError, Device, Point, Site, Text
@@ -37,7 +38,7 @@ Moment = Annotated[str, AfterValidator(_moment)]
 class AssetSpec(Strict):
     """An asset of the little site that the tests play on."""
 
-    id: str
+    id: str = Field(pattern=ID)
     kind: str
     #: One device a profile.
     profiles: tuple[str, ...]

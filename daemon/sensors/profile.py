@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -332,24 +332,51 @@ def load_profiles(paths: Iterable[Path]) -> dict[str, Profile]:
     Raises:
         ConfigError: every fault of every file, two files of one name among them.
     """
+    read = read_profiles(paths)
+    if read.faults:
+        raise ConfigError(list(read.faults))
+    return dict(read.found)
+
+
+class ProfilesRead(NamedTuple):
+    """What stands in files of profiles, sound or not."""
+
+    #: Those without a fault, by name.
+    found: Mapping[str, Profile]
+    faults: tuple[str, ...]
+    #: The others, as far as their names can be read, and the names of their points.
+    unsound: Mapping[str, frozenset[str]]
+
+
+def read_profiles(paths: Iterable[Path]) -> ProfilesRead:
+    """Read profiles, one a file; as `load_profiles`, but what is wrong with one hides nothing of the others."""
     paths = sorted(paths)
     tables = load_tables(file for folder in {path.parent for path in paths} for file in folder.glob("codes/*.yaml"))
     found: dict[str, Profile] = {}
     faults: list[str] = []
+    unsound: dict[str, frozenset[str]] = {}
     for path in paths:
+        document = Document(str(path), None)
         try:
             document = read(path)
             profile = with_tables(build(Profile, document), document, tables)
         except ConfigError as error:
             faults += error.faults
+            unsound |= _names(document.data)
             continue
         if profile.profile in found:
             place = document.place(("profile",))
             faults.append(f"{place}: the profile {profile.profile!r} is defined twice; rename one of them")
         found[profile.profile] = profile
-    if faults:
-        raise ConfigError(faults)
-    return found
+    return ProfilesRead(found, tuple(faults), unsound)
+
+
+def _names(data: Any) -> dict[str, frozenset[str]]:  # noqa: ANN401  whatever YAML holds
+    """The name of a profile that has faults, and those of its points."""
+    if not isinstance(data, dict) or not isinstance(data.get("profile"), str):
+        return {}
+    points = data.get("points")
+    return {data["profile"]: frozenset(map(str, points)) if isinstance(points, dict) else frozenset()}
 
 
 def with_tables(profile: Profile, document: Document, tables: Mapping[str, CodeTable]) -> Profile:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from daemon import settings
-from daemon.assets import Assets, Placement
+from daemon.assets import Assets, Placement, Sound
 from daemon.backtest import rule_test, rule_test_file
 from daemon.documents import build, parse, read
 from daemon.model import ConfigError, Device, Reject
@@ -78,7 +78,7 @@ def _codes(text: str, _: Path) -> None:
 def _assets(text: str, _: Path) -> None:
     document = parse(text, "assets.yaml")
     wires = {name: source.wire for name, source in SITE.gateway.sources.items()}
-    placed = Placement(document, build(Assets, document), PROFILES, wires)
+    placed = Placement(document, Sound.whole(build(Assets, document)), PROFILES, wires)
     placed.build()
     if placed.faults:
         raise ConfigError(placed.faults)

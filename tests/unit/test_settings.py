@@ -251,6 +251,62 @@ def test_a_fault_of_the_gateway_hides_none_between_rules_and_points(site: Path) 
     assert "override of 'wat.low.top' for asset 'zone-high': below: °C is a temperature" in found[1]
 
 
+OWN_RULES = (
+    "version: 1\nrules:\n  - id: x\n    title: {zh: 题, en: t}\n    applies_to: {kinds: [water_zone, lift]}\n"
+    "    basis: b\n    cause: {zh: 因, en: c}\n    consequence: {zh: 果, en: e}\n"
+    "    levels: [{level: I, when: {any: [{point: outlet_pressure, below: 1 K}, {point: room_temp, above: 1 bar}]}}]\n"
+)
+
+
+def test_a_fault_of_one_asset_hides_none_between_rules_and_the_others(site: Path) -> None:
+    """Rules meet the points of what is sound in the same run; of the asset with the fault only that is told."""
+    change(site / "gateway.yaml", "rules: [shipped]", "rules: [shipped, own.yaml]")
+    change(site / "assets.yaml", "households: 180", "housholds: 180")  # of zone-high
+    change(site / "assets.yaml", "timezone: Asia/Shanghai", "timezone: Asia/Shanghia")
+    rules = OWN_RULES.replace("kinds: [water_zone, lift]", "assets: [zone-high, b1-lift-1]")
+    (site / "own.yaml").write_text(rules, encoding="utf-8")
+
+    found = [fault.replace(f"{site}/", "") for fault in faults(site)]
+
+    assert [fault.split(": ")[0] for fault in found if not fault.startswith("own")] == [
+        "assets.yaml:7:3",
+        "assets.yaml:33:5",
+    ]
+    (misfit,) = [fault for fault in found if fault.startswith("own")]
+    assert misfit.startswith("own.yaml:9:100: above: bar is a pressure")
+
+
+def test_a_fault_of_one_profile_hides_none_between_rules_and_the_others(site: Path) -> None:
+    """Of devices that have it nothing is said: neither that it is not there, nor that a point of it is misspelt."""
+    profiles = site / "mine"
+    profiles.mkdir()
+    text = (settings.shipped() / "profiles/pump-room-modbus.yaml").read_text(encoding="utf-8")
+    text = text.replace("profile: pump-room-modbus", "profile: own-pump-room").replace(
+        "outlet_pressure", "outlet_presure"
+    )
+    (profiles / "own.yaml").write_text(text.replace("interval: 2s", "interval_: 2s", 1), encoding="utf-8")
+    change(site / "gateway.yaml", "rules: [shipped]", "profiles: [mine]\nrules: [shipped, own.yaml]")
+    change(site / "assets.yaml", "{profile: pump-room-modbus, source", "{profile: own-pump-room, source")
+    (site / "own.yaml").write_text(OWN_RULES.replace("outlet_pressure", "outlet_presure"), encoding="utf-8")
+
+    found = [fault.replace(f"{site}/", "") for fault in faults(site)]
+
+    assert [fault.split(":")[0] for fault in found] == ["mine/own.yaml", "own.yaml"]
+    assert "above: bar is a pressure" in found[1]
+
+
+def test_sources_that_cannot_be_read_hide_none_between_rules_and_points(site: Path) -> None:
+    """Which wire a device speaks is not asked then."""
+    change(site / "gateway.yaml", "sources:", "sources_:")
+    change(site / "gateway.yaml", "rules: [shipped]", "rules: [shipped, own.yaml]")
+    (site / "own.yaml").write_text(OWN_RULES, encoding="utf-8")
+
+    found = [fault.replace(f"{site}/", "") for fault in faults(site)]
+
+    assert {fault.split(":")[0] for fault in found} == {"gateway.yaml", "own.yaml"}
+    assert len([fault for fault in found if fault.startswith("own")]) == 2
+
+
 def test_a_path_that_is_not_there_is_one_fault_among_others(site: Path) -> None:
     """The rest is read all the same."""
     change(site / "gateway.yaml", "rules: [shipped]", "profiles: [mine]\nrules: [shipped, none]")
