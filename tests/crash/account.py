@@ -113,11 +113,11 @@ def _tickets(stage: Stage, ledgers: dict[str, str]) -> Iterator[str]:
         found.append(((site, asset, rule, ledgers.get(ledger, "?"), int(no)), record))
     for (site, asset, rule, ledger, no), record in sorted(found, key=lambda pair: pair[0]):
         yield f"  {site} {asset} {rule} {ledger}|{no} {record['level']} {record['status']}"
-        # charts come when they are drawn, in between whatever else is written: each once
-        charts = [(note["chart"]["occasion"], note["at"]) for note in record["notes"] if note.get("chart")]
         said = [note for note in record["notes"] if not note.get("chart")]
         yield from (f"    note {note['kind']}: {note['text']['en']}" for note in said)
-        yield from (f"    chart twice: {one}" for one in sorted(set(charts)) if charts.count(one) > 1)
+        # charts come when they are drawn, in between whatever else is written
+        charts = sorted((note["at"], note["chart"]["occasion"]) for note in record["notes"] if note.get("chart"))
+        yield from (f"    chart {occasion} up to {written_iso(at)}" for at, occasion in charts)
         for change in stage.ticketing.store.history(record["id"]):
             yield f"    {written_iso(change['changed_at'])} {change.get('stamp', change['status'])} by {change['by']}"
 

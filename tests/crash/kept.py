@@ -225,6 +225,12 @@ class Kept:
         due = db.execute("SELECT key FROM work_order WHERE next_at <= ?", (to_ms(now),)).fetchone()
         return f"what is due to {due[0]}" if due else ""
 
+    def undrawn(self) -> int:
+        """Charts that are not on their tickets yet: they take their own time, behind everything else."""
+        with self.looking() as db:
+            (charts,) = db.execute("SELECT count(*) FROM chart WHERE noted = 0").fetchone()
+            return int(charts) + len(outbox.due(db, _END, 1))
+
     def _unheard(self, db: sqlite3.Connection) -> str:
         for seq, item in journal.observations(db, self._looked + 1, 1 << 62, 1 << 30):
             self._looked = seq

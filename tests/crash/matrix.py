@@ -98,9 +98,7 @@ async def perform(play: Play, folder: Path, plan: Plan) -> Outcome:
     """
     async with Stage(folder, plan) as stage:
         await play.perform(stage)
-        await stage.settle()
-        for kept in stage.gateways:
-            await kept.stop()
+        await stage.finish()
         first = stage.gateways[0]
         passed = Counter(line.split()[0] for line in first.trace.read_text().splitlines())
         wrong = [fault for kept in stage.gateways for fault in _notices(kept)] + list(_tickets(stage))
