@@ -35,7 +35,7 @@ def account(stage: Stage) -> list[str]:
             with reader(file) as db:
                 names[fact(db, "ledger_id")] = name = chr(ord("A") + len(names))
                 lines += [f"{kept.name}, ledger {name}", *_alarms(db), *_orders(db)]
-    lines += ["tickets", *_tickets(stage, names)]
+    lines += ["tickets", *_tickets(stage, names), *_erp_tickets(stage)]
     return lines
 
 
@@ -120,6 +120,15 @@ def _tickets(stage: Stage, ledgers: dict[str, str]) -> Iterator[str]:
         yield from (f"    chart {occasion} up to {written_iso(at)}" for at, occasion in charts)
         for change in stage.ticketing.store.history(record["id"]):
             yield f"    {written_iso(change['changed_at'])} {change.get('stamp', change['status'])} by {change['by']}"
+
+
+def _erp_tickets(stage: Stage) -> Iterator[str]:
+    for ticket in sorted(stage.erp.tickets.all(), key=lambda ticket: ticket.title):
+        yield f"  ERP: {ticket.title.partition(' [')[0]}, urgency {ticket.urgency}, status {ticket.status}"
+        # it knows no keys: a remark whose answer was lost stands there twice
+        yield from (
+            f"    remark {remark}" for remark in sorted({remark.partition(" ")[0] for remark in ticket.remarks})
+        )
 
 
 def written_iso(text: str) -> str:

@@ -112,11 +112,14 @@ class House:
     #: How long the ticketing service may take, in real time.
     timeout: str = "20s"
     client_id: str = ""
+    #: In place of the reference service: `ticketing:` as YAML, with `{port}` and `{folder}`.
+    ticketing: str = ""
 
     def write(self, folder: Path, wires: Wires, robot_key: str) -> None:
         """Everything `precomplaint run -c` needs."""
         (folder / "robot-key").parent.mkdir(parents=True, exist_ok=True)
         (folder / "robot-key").write_text(robot_key)
+        (folder / "erp-password").write_text("secret")
         for name, text in (
             ("profiles/box.yaml", _PROFILE),
             ("rules/house.yaml", self.rules),
@@ -136,17 +139,19 @@ class House:
         return f"version: 1\nsite: {{id: {self.site}, name: {{zh: 小区, en: House}}}}\nassets:\n{assets}"
 
     def _gateway(self, folder: Path, wires: Wires) -> str:
-        key, url = "${file:" + str(folder / "robot-key") + "}", f"http://127.0.0.1:{wires.robots}"
+        key, robots = "${file:" + str(folder / "robot-key") + "}", f"http://127.0.0.1:{wires.robots}"
         channels = "".join(
             f"  {name}: {{roles: [{roles}], language: en, per_minute: 100, "
-            f"{service}: {{{_ROBOTS[service]}: '{key}', url: '{url}'}}}}\n"
+            f"{service}: {{{_ROBOTS[service]}: '{key}', url: '{robots}'}}}}\n"
             for name, (service, roles) in CHANNELS.items()
         )
         client = f", client_id: {self.client_id}" if self.client_id else ""
+        url = f"http://127.0.0.1:{wires.ticketing}"
+        usual = f'ticketing: {{url: "{url}", timeout: {self.timeout}, poll_interval: 1s}}\n'
         return (
             "version: 1\nstate_dir: state\nprofiles: [profiles]\nrules: [rules]\nsla: residential\nsources:\n"
             f"  boxes: {{mqtt: {{host: 127.0.0.1, port: {wires.mqtt}{client}}}}}\n"
             f'influx: {{url: "http://127.0.0.1:{wires.influx}", org: o, bucket: b, flush_interval: 100ms}}\n'
-            f'ticketing: {{url: "http://127.0.0.1:{wires.ticketing}", timeout: {self.timeout}, poll_interval: 1s}}\n'
+            f"{self.ticketing.replace('{port}', str(wires.ticketing)).replace('{folder}', str(folder)) or usual}"
             f"notify:\n{channels}"
         )

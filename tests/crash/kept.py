@@ -219,9 +219,10 @@ class Kept:
         ).fetchone()
         if told:
             return f"{told} notices"
-        cursor = int(fact(db, "changes_cursor:ticketing") or 0)
-        if self.reachable and (found := self.service.changes(cursor, self.house.site)[1]):
-            return f"{len(found)} changes"
+        if self.reachable and not self.house.ticketing:
+            cursor = int(fact(db, "changes_cursor:ticketing") or 0)
+            if found := self.service.changes(cursor, self.house.site)[1]:
+                return f"{len(found)} changes"
         due = db.execute("SELECT key FROM work_order WHERE next_at <= ?", (to_ms(now),)).fetchone()
         return f"what is due to {due[0]}" if due else ""
 

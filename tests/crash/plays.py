@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from tests.crash.children import ROOT
 from tests.crash.house import STORM_ASSETS, STORM_RULES, House
 from tests.crash.stage import Stage, batched
+
+_PAGE = ROOT / "docs" / "ticketing.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +222,39 @@ async def refused_for_good(stage: Stage) -> None:
     await stage.pass_to("0:21")
     await stage.act("L1", "chain", "accept")
     await stage.pass_to("0:31")
+
+
+@_play
+async def refused_with_status_200(stage: Stage) -> None:
+    """A property ERP refuses in the body, and tells no number: parked and told; sent later, and found by a search."""
+    gateway = await stage.open(House(ticketing=_erp()))
+    await stage.say("L1", chain="closed")
+    await stage.say("L2", chain="closed")
+    await stage.pass_to("0:01")
+    refused = {"code": "1003", "msg": "no such building", "data": None}
+    stage.erp.script.replace([{"match": "create", "kind": "answer", "body": refused, "times": 1_000}])
+    await stage.say("L1", chain="open")
+    await stage.pass_to("0:11")
+    stage.erp.script.replace([])
+    gateway.reachable = False  # the search comes once time has passed
+    await gateway.ask("order_retry", order=1, user="zhao")
+    await stage.pass_to("0:12")
+    stage.erp.script.replace([{"match": "create", "kind": "reset_after_create"}])
+    await stage.say("L2", chain="open")
+    await stage.pass_to("0:13")
+    stage.erp.script.replace([])
+    await stage.pass_to("0:15", mended=gateway)
+    await stage.say("L2", chain="closed")
+    await stage.pass_to("0:16")
+
+
+def _erp() -> str:
+    """`ticketing` as docs/ticketing.md tells it for a property ERP."""
+    section = _PAGE.read_text("utf-8").partition("## How to fit a property ERP")[2]
+    yaml = section.partition("```yaml\n")[2].partition("```")[0]
+    return yaml.replace("127.0.0.1:8090", "127.0.0.1:{port}").replace(
+        "${cred:erp_password}", "${file:{folder}/erp-password}"
+    )
 
 
 @_play

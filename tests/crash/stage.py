@@ -17,7 +17,7 @@ from typing import Any, Self
 import aiomqtt
 
 from daemon.model import from_ms
-from simulators import broker, influx, ticketing
+from simulators import broker, erp, influx, ticketing
 from simulators.proxy import FaultProxy
 from simulators.robots import Robots
 from simulators.ticketing.store import Said
@@ -58,6 +58,7 @@ class Stage:
         self.broker = await enter(broker.serving(directory=self.folder / "broker"))
         self.influx = await enter(influx.serving())
         self.ticketing = await enter(ticketing.serving(now=self.now))
+        self.erp = await enter(erp.serving())
         self._client = await enter(aiomqtt.Client("127.0.0.1", self.broker.port))
         self._client.pending_calls_threshold = 10 * _AT_ONCE
         return self
@@ -77,7 +78,7 @@ class Stage:
         """Start a gateway, and wait until it hears."""
         enter = self._held.enter_async_context
         robots = await enter(Robots(per_minute=1 << 30))
-        proxy = await enter(FaultProxy(self.ticketing.port))
+        proxy = await enter(FaultProxy(self.erp.port if house and house.ticketing else self.ticketing.port))
         plan = Plan(fault=self.plan.fault) if self.gateways else self.plan
         kept = Kept(name, self.folder / name, house or House(), plan, robots, proxy, self.ticketing.store, at=self.time)
         wires = Wires(self.broker.v5_port, self.influx.port, proxy.port, robots.port)
