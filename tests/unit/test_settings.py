@@ -273,7 +273,7 @@ def test_a_fault_of_one_asset_hides_none_between_rules_and_the_others(site: Path
         "assets.yaml:33:5",
     ]
     (misfit,) = [fault for fault in found if fault.startswith("own")]
-    assert misfit.startswith("own.yaml:9:100: above: bar is a pressure")
+    assert misfit.startswith("own.yaml:9:95: above: bar is a pressure")
 
 
 def test_a_fault_of_one_profile_hides_none_between_rules_and_the_others(site: Path) -> None:
