@@ -19,6 +19,8 @@ from simulators.sockets import listen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Of a WeCom image, before base64.
+_MOST_IMAGE = 2 * 1024 * 1024
 _HOUR_MS = 3_600_000
 
 
@@ -47,7 +49,7 @@ class Robots:
     _times: list[float] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
+        app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_post("/cgi-bin/webhook/send", self._wecom)
         app.router.add_post("/robot/send", self._dingtalk)
         app.router.add_post("/open-apis/bot/v2/hook/{token}", self._feishu)
@@ -78,12 +80,17 @@ class Robots:
 
     async def _wecom(self, request: web.Request) -> web.Response:
         body = await request.json()
-        text = body["text"]["content"]
+        image = base64.b64decode(body["image"]["base64"]) if body["msgtype"] == "image" else b""
+        text = "<image>" if image else body["text"]["content"]
         code = 0
         if request.query.get("key") != self.key:
             code = 93000
         elif len(text.encode()) > 2048:
             code = 40058
+        elif image and body["image"]["md5"] != hashlib.md5(image, usedforsecurity=False).hexdigest():
+            code = 301019
+        elif image and (len(image) > _MOST_IMAGE or not image.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff"))):
+            code = 40009
         return self._answer("wecom", text, body, code, too_fast=45009)
 
     async def _dingtalk(self, request: web.Request) -> web.Response:

@@ -37,6 +37,8 @@ class ChannelConfig(Strict):
             raise ValueError("a channel has exactly one of wecom, dingtalk, feishu and apprise")
         if "residents" in self.roles and len(self.roles) > 1:
             raise ValueError("a channel for residents is theirs alone; give the other roles a channel of their own")
+        if "residents" in self.roles and self.wecom is not None and self.wecom.pictures:
+            raise ValueError("residents are shown no charts, which are internal; remove pictures")
         if self.apprise is not None:
             Rest(self.apprise)
         return self

@@ -24,6 +24,7 @@ from daemon.clock import Clock
 from daemon.commitpoints import reached
 from daemon.model import Level, Reject, Retry
 from daemon.outputs.notify.channel import Channel, Message
+from daemon.outputs.notify.pictures import PictureChannel, Pictures, share
 from daemon.store import notices
 from daemon.store.db import reader
 from daemon.store.jobs import RunJob
@@ -73,6 +74,12 @@ class Courier:
         self._backoff = backoff or Backoff(2.0, 300.0)
         self._new = asyncio.Event()
         self._wakes = {name: asyncio.Event() for name in routes}
+        #: By channel, of those that show pictures.
+        self._pictures = {
+            name: Pictures(name, route.channel, store, clock=clock, per_minute=route.per_minute)
+            for name, route in routes.items()
+            if isinstance(route.channel, PictureChannel) and route.channel.pictures
+        }
         #: Deliveries that may have arrived, and how often each was tried so.
         self._unsure: Counter[int] = Counter()
         #: Until when a peer has shut its channel out: asking sooner would only prolong it.
@@ -88,6 +95,8 @@ class Courier:
             group.create_task(self._address(), name="notices-address")
             for name, route in self._routes.items():
                 group.create_task(self._serve(name, route), name=f"notices-{name}")
+            for name, pictures in self._pictures.items():
+                group.create_task(pictures.run(), name=f"pictures-{name}")
 
     async def _address(self) -> None:
         roles = {name: route.roles for name, route in self._routes.items()}
@@ -107,6 +116,7 @@ class Courier:
 
     async def _serve(self, name: str, route: Route) -> None:
         wake, spent = self._wakes[name], list[datetime]()
+        most = max(1, route.per_minute - share(route.per_minute)) if name in self._pictures else route.per_minute
         with reader(self._store) as db:
             while True:
                 wake.clear()
@@ -120,7 +130,7 @@ class Courier:
                 if not waiting:
                     due = notices.next_at(db, name)
                     await self._clock.wait(wake, None if due is None else max(0.0, (due - now).total_seconds()))
-                elif len(spent) >= route.per_minute:
+                elif len(spent) >= most:
                     await self._clock.sleep(max(0.05, (spent[0] + timedelta(minutes=1) - now).total_seconds()))
                 else:
                     spent.append(now)
@@ -143,6 +153,8 @@ class Courier:
             reached("after_notice_receipt")
             for id_ in ids:
                 self._unsure.pop(id_, None)
+            if name in self._pictures:
+                self._pictures[name].told(batch)
 
     async def _postpone(self, name: str, route: Route, batch: Sequence[Pending], retry: Retry) -> None:
         """Again later; what was tried often enough is given up, and not what only shared its last message."""
