@@ -30,7 +30,7 @@ from tests.crash.house import CHANNELS, House
 from tests.crash.nursery import Child, spawn
 
 #: No condition takes longer on a busy machine.
-PATIENCE = 30.0
+PATIENCE = 60.0
 _END = from_ms(1 << 45)
 Lines = Counter[tuple[str, str]]
 

@@ -183,7 +183,7 @@ class Matrix:
                 continue
             passed += calm.passed
             self._judge(f"{name}, undisturbed", calm, expected(PLAYS[name]), told(PLAYS[name], calm.account))
-            found = list(cases(PLAYS[name], calm.passed, self.points, self.most))
+            found = list(cases(PLAYS[name], calm.passed, self.points, self.most)) if PLAYS[name].is_killed else []
             async with asyncio.TaskGroup() as group:
                 for case in found:
                     group.create_task(self._kill(case, calm, turn), name=f"{name} {case.kill_at}")
