@@ -89,13 +89,14 @@ class OrderCommands:
             going = _find(db, arguments)
             told, deliveries = courses.events(db, going.key), courses.deliveries(db, going.key)
             drawn = [chart.plan for chart in charts.of_order(db, going.key)]
-            complained = complaints.count_of_order(db, going.key)
+            complained, lost = complaints.count_of_order(db, going.key), courses.data_losses(db, going.alarm_no)
         return {
             **_row(going),
             "explanation": going.document["explanation"],
             "priority": going.document["priority"],
             "previous": going.document["previous"],
             "complaints": complained,
+            "data_losses": lost,
             "stamps": {name: _iso(when) for name, when in going.course.stamps.items()},
             "promises": [_promise(promise) for promise in going.course.promises],
             "charts": [{"occasion": plan.occasion, "at": _iso(from_ms(plan.to_ms))} for plan in drawn],

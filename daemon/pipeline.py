@@ -102,6 +102,8 @@ class Pipeline:
                 for desk in self._desks:
                     desk.heed(entry)
                 self._look_ahead()
+            if self._orders.judging:
+                self._look(item.at)
             if type(item) is Observation and self.known.engine.computed:
                 numbered[n] = (seq, self._with_computed(seq, item))
         self.current = None
@@ -135,6 +137,8 @@ class Pipeline:
             due, of_rules = self._due, self.engine.next_deadline()
             if of_rules is not None and of_rules <= until and (due is None or of_rules <= due):
                 self._decide(entry, self.engine.catch_up(of_rules, until))
+                if self._orders.judging:
+                    self._look(of_rules)
                 continue
             if due is None or due > until:
                 return
@@ -145,6 +149,11 @@ class Pipeline:
                     desk.run_out(due, entry)
             self._look_ahead()
             reached("after_deadline")
+
+    def _look(self, moment: datetime) -> None:
+        """What the engine has done may have taken the data of a repair that is judged, or brought it back."""
+        self._orders.look(moment)
+        self._look_ahead()
 
     def _look_ahead(self) -> None:
         dues = (desk.next_deadline() for desk in self._desks)

@@ -12,7 +12,7 @@ from daemon.charts.raster import PngUnavailable, png
 from daemon.cli.asking import CONFIG, ROMAN, ConfigOption, UserOption, ask, default_user, local, say, zone
 from daemon.cli.orders_preview import preview_orders
 from daemon.cli.terminal import USAGE, Output, OutputOption, print_line
-from daemon.workorders.notices import WORDS
+from daemon.workorders.notices import SENSOR, WORDS, told_as
 
 app = typer.Typer(no_args_is_help=True, help="Work orders: list, show, stamp, cancel, retry, found, reconcile.")
 
@@ -76,6 +76,8 @@ def show(
     print_line(f"  优先级 priority: {answer['priority']['arithmetic']['zh']}")
     if answer["complaints"]:
         print_line(f"  本单投诉 complaints on it: {answer['complaints']}")
+    if answer["data_losses"]:
+        print_line(f"  数据中断 data lost: {answer['data_losses']}")
     for promise in answer["promises"]:
         print_line(f"  {_promised(promise, at)}")
     for event in _timeline(answer):
@@ -189,10 +191,10 @@ def _timeline(answer: dict[str, Any]) -> list[tuple[str, str]]:
     """What happened to the order and what the ticketing service took of it, in order."""
     told = []
     for event in answer["timeline"]:
-        words = WORDS.get(event["occasion"])
+        words = told_as(event["occasion"], event["by"]) if event["occasion"] in WORDS else None
         what = f"{words.zh} {words.en}" if words is not None else event["occasion"]
         late = "（停机期间 while down）" if event["late"] else ""
-        by = f"  {event['by']}" if event["by"] else ""
+        by = f"  {event['by']}" if event["by"] not in {"", SENSOR} else ""
         told.append((event["at"], f"{what} {event['promise']}{late}{by}  {event['detail']}".rstrip()))
     for one in answer["deliveries"]:
         if one["delivered_at"] is not None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from daemon.desks.charting import Charting
 from daemon.desks.desk import Entry
 from daemon.desks.known_rules import KnownRules
-from daemon.desks.telling import Telling
+from daemon.desks.telling import MOST_DATA, Telling
 from daemon.model import (
     Alarm,
     AlarmState,
@@ -33,6 +33,7 @@ from daemon.workorders.lifecycle import LifeCycle, Moved
 from daemon.workorders.priority import Before, Priority, Weight, rank
 from daemon.workorders.sla import BARE, Sla
 
+_DATA = frozenset({Cause.DATA_LOST, Cause.DATA_BACK})
 #: What persons may ask of an order, by command.
 STAMP, CANCEL, RETRY, FOUND = "order_stamp", "order_cancel", "order_retry", doubt.FOUND
 
@@ -112,8 +113,10 @@ class OrderDesk:
 
     def update(self, key: str, transition: Transition, at: datetime) -> None:
         """Its alarm has changed: say so on the order, and let it follow up in level."""
-        body = evidence.note("update", transition, evidence.update_text(transition))
-        outbox.add(self._db, key, OutboxAction.UPDATE, body, at)
+        told = self._telling.data_told(key, at) if transition.cause in _DATA else 0
+        if told < MOST_DATA:
+            text = evidence.update_text(transition, last=told + 1 == MOST_DATA)
+            outbox.add(self._db, key, OutboxAction.UPDATE, evidence.note("update", transition, text), at)
         self.follow(key, transition, at)
 
     def note_children(self, key: str, children: Sequence[Alarm], moment: datetime, at: datetime) -> None:
@@ -180,6 +183,21 @@ class OrderDesk:
             sees = self._sees(going)
             self._apply(going, self._life.run_out(going.course, due, entry.item.at, sees=sees))
 
+    def look(self, moment: datetime) -> None:
+        """Whether the data of repairs that are being judged has gone or come back, at `moment`."""
+        engine = self._known.engine
+        for _, going in sorted(self._courses.judged.items()):
+            if instrument.is_own_rule(going.rule):
+                continue  # its alarm is all there is to know
+            if engine.sees(going.rule, going.asset) is going.course.blind:
+                watched = engine.watches(going.rule, going.asset)
+                self._apply(going, self._life.seen(going.course, moment, sees=going.course.blind, watched=watched))
+
+    @property
+    def judging(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._courses.judged)
+
     def decide(self, entry: Entry, transition: Transition) -> None:
         """A repair whose fault is back is no repair, whatever becomes of the new alarm; nor does it stay for ever."""
         if transition.cause is Cause.LEVEL_RAISED:
@@ -217,6 +235,9 @@ class OrderDesk:
         changed_at = item.changed_at or item.at
         if item.team:
             self._courses.assigned(item.key, item.team)
+        if item.stamp == "sent":
+            self._receive(going, item, changed_at)
+            return
         if item.stamp is not None:
             done = f"{item.stamp} {item.note}".strip()
             if item.stamp and item.stamp not in going.course.stamps:  # told twice it changes nothing
@@ -226,6 +247,13 @@ class OrderDesk:
         moved = self._life.ticket(going.course, item.status, changed_at, item.at)
         self._courses.moved(item.key, changed_at, item.by)
         self._ledger.audit(item.at, item.by, f"ticket_{item.status}", item.key, item.note)
+        self._apply(going, moved, by=item.by, detail=item.note)
+
+    def _receive(self, going: Going, item: TicketUpdate, when: datetime) -> None:
+        """The ticketing service has taken it; `note` is its reference. Told twice it changes nothing."""
+        if self._courses.times(going.key, "sent"):
+            return
+        moved = self._life.delivered(going.course, min(when, item.at), item.at)
         self._apply(going, moved, by=item.by, detail=item.note)
 
     def _obey(self, wish: Command) -> None:

@@ -29,6 +29,9 @@ _NOTED = {
 _HEARD_AS = dict.fromkeys(doubt.TOLD.values(), "parked")
 #: Roles that hear of the gateway's own troubles.
 _INSTRUMENT = ("duty", "supervisor")
+#: Of an order: so often a day its data's coming and going is told (three gaps); afterwards it is counted only.
+MOST_DATA = 6
+_DATA = ("data_lost", "data_back")
 #: After that many relapses of one alarm on one order its coming and going is no news.
 _MOST_RELAPSES = 3
 
@@ -49,12 +52,25 @@ class Telling:
         key = document["key"]
         if act.occasion in {"recovered", "relapsed"} and self._courses.times(key, "relapsed") >= _MOST_RELAPSES:
             return
+        if act.occasion in _DATA and self.data_told(key, act.at) >= MOST_DATA:
+            return
+        if act.occasion == "unseen" and self._times_today(key, "unseen", act.at) >= MOST_DATA:
+            return
+        if act.occasion == "verified" and not act.by_person:
+            by = notices.SENSOR
         self._courses.note(key, Event(act.at, act.occasion, act.promise, by, detail, act.late))
         self._notify(document, course, act, sla, detail)
         kind = _NOTED.get(act.occasion)
-        if kind is not None:
+        if kind is not None and not act.by_person:  # what a person did stands on the ticket
             self._note(document, course, act, kind)
         self._charting.afterwards(document, act.occasion, course.level, act.at)
+
+    def data_told(self, key: str, at: datetime) -> int:
+        """How often it was told that day, by the site's clocks, that an order's data has gone or come back."""
+        return sum(self._times_today(key, occasion, at) for occasion in _DATA)
+
+    def _times_today(self, key: str, occasion: str, at: datetime) -> int:
+        return self._courses.times(key, occasion, self._known.day(at)[0])
 
     def _notify(self, document: dict[str, Any], course: Course, act: Act, sla: Sla, detail: str) -> None:
         roles = {*sla.told(course.level, _HEARD_AS.get(act.occasion, act.occasion)), *act.to}
@@ -87,7 +103,7 @@ class Telling:
         return wish == "at_once" or (act.occasion != "created" and course.reached("accepted") is not None)
 
     def _note(self, document: dict[str, Any], course: Course, act: Act, kind: str) -> None:
-        words = notices.WORDS[act.occasion]
+        words = notices.words_for(act)
         about = act.title or Text("", "")
         zh = f"{words.zh}{f'：{about.zh}' if about.zh else ''}"
         en = f"{words.en}{f': {about.en}' if about.en else ''}"

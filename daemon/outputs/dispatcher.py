@@ -26,6 +26,7 @@ from daemon.model import EPOCH, Command, Emit, OrderStatus, OutboxAction, Reject
 from daemon.outputs.asking import Asking, InDoubt, Unnamed
 from daemon.outputs.duplicates import Duplicates
 from daemon.outputs.polling import Polling, Rhythm
+from daemon.outputs.receipts import Receipts
 from daemon.outputs.sink import Capability, TicketSink
 from daemon.store import outbox
 from daemon.store.db import reader
@@ -95,6 +96,7 @@ class Dispatcher:
         #: When the next postponed delivery is due.
         self._next_at: datetime | None = None
         self._failures = 0
+        self._receipts = Receipts(store, emit, clock)
         #: Until then only deliveries that were never tried go out: the service is down.
         self._patient_until = EPOCH
         self._trouble = ""
@@ -113,6 +115,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Deliver and poll until cancelled. Raises only what ended the writer."""
         await self._asking.begin()
+        await self._receipts.catch_up()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed(group), name=f"{self.name}-feed")
             if self._sink.capability is Capability.SEARCH:
@@ -197,6 +200,8 @@ class Dispatcher:
         reached("before_receipt")
         await self._run_job(lambda db: outbox.delivered(db, delivery.id, ref, now, look_at))
         reached("after_receipt")
+        if delivery.action is OutboxAction.CREATE:
+            await self._receipts.tell(delivery.order_key, ref, now)
         if look_at is not None:
             self.duplicates.wake()
         log.info(

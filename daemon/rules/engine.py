@@ -160,10 +160,23 @@ class Engine:
         watch = self._watches.get(f"{rule}|{asset}")
         return watch is not None and not watch.faulted
 
+    def sees(self, rule: str, asset: str) -> bool:
+        """Whether a rule has the data to know how things stand, whatever they are."""
+        return all(verdict is not None for verdict in self._verdicts(rule, asset))
+
     def calm(self, rule: str, asset: str) -> bool:
         """Whether a rule knows, on good data, that none of its conditions is true: not even for less than its hold."""
+        return all(verdict is False for verdict in self._verdicts(rule, asset))
+
+    def _verdicts(self, rule: str, asset: str) -> Sequence[bool | None]:
+        """What each level's condition says; nothing is known where there is no rule, or it fails."""
         watch = self._watches.get(f"{rule}|{asset}")
-        return watch is not None and not watch.faulted and all(rung.when.test() is False for rung in watch.rungs)
+        if watch is None or watch.faulted:
+            return (None,)
+        try:
+            return [rung.when.test() for rung in watch.rungs]
+        except Exception:  # noqa: BLE001  as in `_guarded`: its next look will tell what is wrong with it
+            return (None,)
 
     def next_deadline(self) -> datetime | None:
         """No Tick before this changes anything."""

@@ -65,6 +65,8 @@ class Courses:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._next = self._soonest()
+        #: Orders whose repair is being judged while their alarm is over, by key: asked for at each input.
+        self.judged = {going.key: going for going in self._verifying() if going.course.judged}
 
     def next_at(self) -> datetime | None:
         """When time alone does something to an order next."""
@@ -78,6 +80,12 @@ class Courses:
         row = (orjson.dumps(course.to_json()), None if nxt is None else to_ms(nxt), course.status, int(course.level))
         self._db.execute(_SQL["keep"], (*row, to_ms(due), key))
         self._next = self._soonest()
+        if course.judged:
+            going = self.judged.get(key) or find(self._db, key)
+            if going is not None:
+                self.judged[key] = going._replace(course=course)
+        elif key in self.judged:
+            del self.judged[key]
 
     def moved(self, key: str, at: datetime, by: str) -> None:
         """Who moved its ticket last, and when, as the service tells."""
@@ -123,6 +131,9 @@ class Courses:
         """Have what was given up of an order tried again; how many deliveries that are."""
         return self._db.execute(_SQL["unpark"], (to_ms(at), key)).rowcount
 
+    def _verifying(self) -> list[Going]:
+        return [_going(row) for row in self._db.execute(_SQL["verifying"]).fetchall()]
+
     def _soonest(self) -> datetime | None:
         (ms,) = self._db.execute(_SQL["soonest"]).fetchone()
         return None if ms is None else from_ms(ms)
@@ -138,6 +149,11 @@ def unfinished(db: sqlite3.Connection, limit: int) -> list[Going]:
     """The newest orders that are not finished."""
     keys = [key for (key,) in db.execute(_SQL["unfinished"], (limit,))]
     return [going for key in keys if (going := find(db, key)) is not None]
+
+
+def data_losses(db: sqlite3.Connection, alarm_no: int) -> int:
+    """How often an alarm's data has gone missing, told or not."""
+    return int(db.execute(_SQL["data_losses"], (alarm_no,)).fetchone()[0])
 
 
 def events(db: sqlite3.Connection, key: str) -> list[Event]:

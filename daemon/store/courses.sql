@@ -33,6 +33,10 @@ WHERE work_order.rule = ? AND work_order.asset = ? AND decided_at > ? ORDER BY d
 SELECT key, alarm_no, rule, asset, status, course, body FROM work_order
 WHERE rule = ? AND asset = ? AND status NOT IN ('verified', 'rejected', 'cancelled') ORDER BY created_at, key
 
+-- name: verifying
+-- Orders whose repair is judged by the sensor.
+SELECT key, alarm_no, rule, asset, status, course, body FROM work_order WHERE status = 'verifying' ORDER BY created_at, key
+
 -- name: unfinished
 -- The newest orders that are not finished.
 SELECT key FROM work_order WHERE status NOT IN ('verified', 'rejected', 'cancelled')
@@ -53,6 +57,10 @@ SELECT count(*) FROM order_event WHERE order_key = ? AND occasion = ? AND at >= 
 -- name: same_event
 -- Whether just that happened to an order.
 SELECT 1 FROM order_event WHERE order_key = ? AND occasion = ? AND detail = ? LIMIT 1
+
+-- name: data_losses
+-- How often an alarm's data has gone missing.
+SELECT count(*) FROM transition WHERE alarm_no = ? AND cause = 'data_lost'
 
 -- name: deliveries
 -- What was asked of the ticketing service for an order.

@@ -184,6 +184,11 @@ def delivered(
     db.execute(_SQL["order_moved"], (OrderStatus.SENT, to_ms(at), delivery_id))
 
 
+def untold(db: sqlite3.Connection) -> list[tuple[str, str, datetime]]:
+    """Receipts of which the orders themselves do not know yet: order, ticket, and when it was taken."""
+    return [(key, ref, from_ms(at)) for key, ref, at in db.execute(_SQL["untold"])]
+
+
 def postponed(
     db: sqlite3.Connection,
     delivery_id: int,

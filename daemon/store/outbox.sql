@@ -47,6 +47,14 @@ UPDATE outbox
 SET state = 'delivered', attempts = attempts + 1, delivered_at = ?, ref = ?, look_at = ?, tried_at = NULL, last_error = ''
 WHERE id = ?
 
+-- name: untold
+-- Receipts of orders in hand that stand on no timeline yet.
+SELECT order_key, coalesce(ref, ''), delivered_at FROM outbox
+WHERE action = 'create' AND state = 'delivered'
+  AND order_key IN (SELECT key FROM work_order WHERE status NOT IN ('verified', 'rejected', 'cancelled'))
+  AND NOT EXISTS (SELECT 1 FROM order_event WHERE order_event.order_key = outbox.order_key AND occasion = 'sent')
+ORDER BY id
+
 -- name: postponed
 -- The service could not take it now.
 UPDATE outbox SET attempts = attempts + 1, next_at = ?, last_error = ?, tried_at = ?, repeats = ?, taken = ?

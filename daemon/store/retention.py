@@ -1,6 +1,7 @@
 """How long decisions are kept: alarms that are over, their changes and finished orders; audit, mutes, complaints.
 
-What is open, or whose order is not finished, stays whatever its age.
+What is open stays whatever its age. So does what has an order in hand, while anything happens to that, is due or waits
+to be delivered; one to which nothing has happened for as long as decisions are kept was left by everybody.
 """
 
 from __future__ import annotations

@@ -3,12 +3,16 @@
 SELECT no FROM alarm ORDER BY no DESC LIMIT 1 OFFSET ?
 
 -- name: outdated
--- Alarms that are over for so long, or that are too many; never one whose order is somebody's, or that has a child which stays.
+-- Alarms that are over for so long, or that are too many; never one that has a child which stays, or whose order somebody
+-- has in hand: unless nothing has happened to it for that long, nothing of it waits, and nothing is due.
 SELECT no FROM alarm
 WHERE cleared_at IS NOT NULL AND (cleared_at < ?1 OR no <= ?2)
   AND NOT EXISTS (
     SELECT 1 FROM work_order
-    WHERE work_order.alarm_no = alarm.no AND status NOT IN ('verified', 'rejected', 'cancelled'))
+    WHERE work_order.alarm_no = alarm.no AND status NOT IN ('verified', 'rejected', 'cancelled')
+      AND (cleared_at >= ?1 OR created_at >= ?1 OR changed_at >= ?1 OR next_at IS NOT NULL
+        OR EXISTS (SELECT 1 FROM order_event WHERE order_key = key AND order_event.at >= ?1)
+        OR EXISTS (SELECT 1 FROM outbox WHERE order_key = key AND outbox.state = 'pending')))
   AND no NOT IN (SELECT parent FROM alarm WHERE parent IS NOT NULL AND state != 'cleared')
   AND no NOT IN (SELECT child FROM unwritten) AND no NOT IN (SELECT parent FROM unwritten)
 ORDER BY no LIMIT ?3

@@ -47,6 +47,8 @@ class Promise:
     missed: bool = False
     #: How many of the steps were taken.
     climbed: int = 0
+    #: A step of a procedure, which a second handling goes on with.
+    of_procedure: bool = False
 
     @property
     def running(self) -> bool:
@@ -136,6 +138,11 @@ class Course:
         return self.status not in _ENDED
 
     @property
+    def judged(self) -> bool:
+        """Whether a repair is being judged whose alarm is over: its data must be there all along."""
+        return self.status is OrderStatus.VERIFYING and self.clear_since is not None and not self.undecided
+
+    @property
     def next_at(self) -> datetime | None:
         """Before this, time alone does nothing to it."""
         dues = [promise.next_at for promise in self.promises]
@@ -215,6 +222,8 @@ class Act:
     #: It was due earlier, while the gateway was down.
     late: bool = False
     due: datetime | None = None
+    #: A person says so: no sensor has judged it.
+    by_person: bool = False
 
 
 def _ms(at: datetime | None) -> int | None:
@@ -272,6 +281,7 @@ def _promise_to(promise: Promise) -> dict[str, Any]:
         "warned": promise.warned,
         "missed": promise.missed,
         "climbed": promise.climbed,
+        "of_procedure": promise.of_procedure,
     }
 
 
@@ -292,4 +302,5 @@ def _promise_from(kept: Mapping[str, Any]) -> Promise:
         warned=kept["warned"],
         missed=kept["missed"],
         climbed=kept["climbed"],
+        of_procedure=kept.get("of_procedure", False),
     )

@@ -209,8 +209,18 @@ def recovery_text(transition: Transition, since: datetime) -> Text:
     )
 
 
-def update_text(transition: Transition) -> Text:  # noqa: PLR0911  a list
-    """What is written on an order when its alarm changes."""
+def update_text(transition: Transition, *, last: bool = False) -> Text:
+    """What is written on an order when its alarm changes; `last`: of so many a day about its data."""
+    text = _change_text(transition)
+    if not last:
+        return text
+    return Text(
+        f"{text.zh}数据时断时续，今日不再逐次备注，只计数。",
+        f"{text.en} The data comes and goes: further changes of today are counted only.",
+    )
+
+
+def _change_text(transition: Transition) -> Text:  # noqa: PLR0911  a list
     match transition.cause:
         case "level_raised":
             roman = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ"}[transition.level]

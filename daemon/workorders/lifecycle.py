@@ -10,17 +10,15 @@ time, whether or not the ticketing service can be reached. Each warning, missed 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from daemon.model import Level, OrderStatus
 from daemon.workorders.calendars import WorkCalendar
-from daemon.workorders.course import Act, Course, Judging, Promise, Round, Step
-from daemon.workorders.sla import MILESTONES, PromiseSpec, Sla
+from daemon.workorders.course import Act, Course, Judging, Promise, Round
+from daemon.workorders.promises import frozen, kept, ring, void
+from daemon.workorders.sla import MILESTONES, Sla
 
-#: A deadline that is noticed that much later was missed while the gateway was down.
-_NOTICED_LATE = timedelta(minutes=1)
 #: A rule that does not see is asked again no sooner than that.
 _LOOK_AGAIN = timedelta(minutes=1)
 #: Handlings before the present one that are remembered, the newest: a person may reopen an order again and again.
@@ -73,8 +71,10 @@ class LifeCycle:
             reopen=verification.reopen,
             chain=self.sla.chain,
         )
-        specs = (*self.sla.promises(level, impact), *self.sla.steps(procedure))
-        promises = tuple(_promise(spec) for spec in specs)
+        promises = (
+            *(frozen(spec) for spec in self.sla.promises(level, impact)),
+            *(frozen(spec, of_procedure=True) for spec in self.sla.steps(procedure)),
+        )
         course = Course(OrderStatus.PENDING, level, judging, impact, procedure, {"created": at}, promises, blind=blind)
         return self._dated(course, at), (Act("created", at),)
 
@@ -94,7 +94,7 @@ class LifeCycle:
         when = max(min(changed_at, at), course.stamps["created"])
         match status:
             case OrderStatus.REJECTED | OrderStatus.CANCELLED:
-                voided = tuple(map(_void, course.promises))
+                voided = tuple(map(void, course.promises))
                 return replace(course, status=status, judge_at=None, promises=voided), (Act(status, at),)
             case OrderStatus.PARKED if course.status is OrderStatus.PENDING:
                 return replace(course, status=status), (Act("parked", at),)
@@ -117,10 +117,24 @@ class LifeCycle:
         if course.status is OrderStatus.REOPENED and stamp == "sent":
             return course, ()  # the ticket is open again, as it was asked to be
         moved = self._stamped(replace(course, status=status), stamp, when, at)
-        acts = (Act(stamp, at),) if stamp != "sent" else ()
+        acts = (Act(stamp, at, by_person=True),)
         if status is OrderStatus.DONE:
             return self._judge(replace(moved, status=OrderStatus.VERIFYING, told_done=changed_at), at, acts)
         return replace(moved, judge_at=None), acts  # verified by a person: the sensor is asked no more
+
+    def delivered(self, course: Course, when: datetime, at: datetime) -> Moved:
+        """The ticketing service has it, as its receipt of `when` says; no word of a person's, so it moves nothing back.
+
+        The caller sees to it that this is said once.
+        """
+        if not course.in_hand or "sent" in course.stamps:
+            return course, ()
+        act = Act("sent", when)
+        if course.status in {OrderStatus.PENDING, OrderStatus.PARKED}:
+            course = replace(course, status=OrderStatus.SENT)
+        if _beyond(course, "sent"):
+            return course, (act,)
+        return self._stamped(course, "sent", max(when, course.stamps["created"]), at), (act,)
 
     def stamp(self, course: Course, name: str, when: datetime, at: datetime | None = None) -> Moved:
         """A person says that something was done: `planned`, `replied`, `called_back`, a step of a procedure.
@@ -181,25 +195,46 @@ class LifeCycle:
             course: how the order is going; its `next_at` is at or before `due`.
             due: the deadline.
             at: site time of the input that revealed it.
-            sees: whether the rule watches, and its data says that its condition is over; while the alarm is active:
-                whether the rule watches.
+            sees: while the alarm is active, whether the rule watches; afterwards, whether its data says that its
+                condition is not true even now.
         """
         promises, acts = [], []
         for promise in course.promises:
-            moved, told = _ring(promise, due, at)
+            moved, told = ring(promise, due, at)
             promises.append(moved)
             acts.extend(told)
         course = replace(course, promises=tuple(promises))
         if course.judge_at is not None and course.judge_at <= due:
-            blind = course.blind or not sees if course.clear_since is None else not sees
-            course, judged = self._judge(replace(course, blind=blind), due, ())
+            if course.clear_since is None:
+                course = replace(course, blind=course.blind or not sees)
+            course, judged = self._judge(course, due, (), calm=sees)
             acts.extend(judged)
         return course, tuple(acts)
 
     # --- the sensor's judgement ----------------------------------------------------------------------------
 
-    def _judge(self, course: Course, now: datetime, before: tuple[Act, ...]) -> Moved:
-        """While verifying: what follows from what the sensor says now, and when to look again."""
+    def seen(self, course: Course, moment: datetime, *, sees: bool, watched: bool) -> Moved:
+        """While a repair is judged whose alarm is over: its data is gone, or good again, since `moment`.
+
+        What was clear before a gap counts for nothing: the time to stay clear begins anew when data is back.
+
+        Args:
+            course: how the order is going; see `Course.judged`.
+            moment: when its data went or came.
+            sees: whether the rule knows, of whatever its condition says.
+            watched: whether there is a rule at all: of one that is gone it goes without saying.
+        """
+        if not course.judged or sees is not course.blind:
+            return course, ()
+        acts = (Act("unseen", moment),) if watched and not sees else ()
+        since = moment if sees else course.clear_since
+        return self._judge(replace(course, blind=not sees, clear_since=since), moment, acts)
+
+    def _judge(self, course: Course, now: datetime, before: tuple[Act, ...], *, calm: bool = True) -> Moved:
+        """While verifying: what follows from what the sensor says now, and when to look again.
+
+        `calm`: of an alarm that is over, its condition is not true even now, for less than its hold.
+        """
         if course.blind:
             return _wait(course, now, before)
         done, judging = course.stamps["done"], course.judging
@@ -212,6 +247,8 @@ class LifeCycle:
         good = max(done, course.clear_since) + judging.stay_clear
         if now < good:
             return replace(course, judge_at=good), before
+        if not calm:
+            return _begin_anew(course, now, before)
         verified = self._stamped(replace(course, status=OrderStatus.VERIFIED, judge_at=None), "verified", good, now)
         return verified, (*before, Act("verified", good))
 
@@ -227,12 +264,11 @@ class LifeCycle:
 
     def _again(self, course: Course, level: Level, at: datetime) -> Course:
         """A new round: the level's promises from now on; a procedure's steps go on as they stand."""
-        steps = {step.id for step in self.sla.steps(course.procedure)}
-        going_on = tuple(promise for promise in course.promises if promise.id in steps)
+        going_on = tuple(promise for promise in course.promises if promise.of_procedure)
         own = {promise.kept_by for promise in going_on} - set(MILESTONES)
         stamps = {name: when for name, when in course.stamps.items() if name in own or name == "sent"}
-        fresh = tuple(_promise(spec) for spec in self.sla.promises(level, course.impact))
-        over = tuple(promise for promise in course.promises if promise.id not in steps)
+        fresh = tuple(frozen(spec) for spec in self.sla.promises(level, course.impact))
+        over = tuple(promise for promise in course.promises if not promise.of_procedure)
         past = (*course.past, Round(course.level, course.stamps, over))[-_REMEMBERED:]
         again = replace(course, status=OrderStatus.REOPENED, level=level, judge_at=None, past=past)
         return self._dated(replace(again, stamps={**stamps, "created": at}, promises=(*fresh, *going_on)), at)
@@ -242,7 +278,7 @@ class LifeCycle:
     def _stamped(self, course: Course, name: str, when: datetime, at: datetime) -> Course:
         """Set a stamp of `when`, known at `at`."""
         course = replace(course, stamps={**course.stamps, name: when})
-        return self._dated(replace(course, promises=tuple(_kept(course, course.promises))), at)
+        return self._dated(replace(course, promises=tuple(kept(course, course.promises))), at)
 
     def _dated(self, course: Course, at: datetime) -> Course:
         """Give a deadline to every promise whose time has begun; not of what was called off."""
@@ -264,7 +300,7 @@ class LifeCycle:
         promises: list[Promise] = []
         for spec in self.sla.promises(level, course.impact):
             old = before.pop(spec.id, None)
-            fresh = _promise(spec)
+            fresh = frozen(spec)
             if old is not None and (old.kept_at is not None or old.missed):
                 promises.append(old)
                 continue
@@ -275,27 +311,7 @@ class LifeCycle:
                 dated = replace(dated, due=old.due, warned=old.warned)
             promises.append(dated)
         promises.extend(before.values())
-        return replace(raised, promises=tuple(_kept(raised, promises)))
-
-
-def _promise(spec: PromiseSpec) -> Promise:
-    within = int(spec.within.split()[0]) if isinstance(spec.within, str) else spec.within
-    steps = tuple(Step(step.after, step.to) for step in spec.escalate)
-    return Promise(spec.id, spec.title, spec.since, spec.kept_by, within, spec.warn, steps, spec.or_by or "")
-
-
-def _kept(course: Course, promises: Iterable[Promise]) -> Iterator[Promise]:
-    for promise in promises:
-        kept_at = promise.kept_at
-        if kept_at is None:
-            reached = (course.reached(stamp) for stamp in (promise.kept_by, promise.or_by) if stamp)
-            kept_at = min((when for when in reached if when is not None), default=None)
-        yield promise if kept_at is None else replace(promise, kept_at=kept_at)
-
-
-def _void(promise: Promise) -> Promise:
-    """The order is closed: what was promised is not waited for any more, and was not missed."""
-    return promise if promise.kept_at is not None else replace(promise, due=None)
+        return replace(raised, promises=tuple(kept(raised, promises)))
 
 
 def _beyond(course: Course, stamp: str) -> bool:
@@ -305,12 +321,16 @@ def _beyond(course: Course, stamp: str) -> bool:
 
 
 def _wait(course: Course, now: datetime, before: tuple[Act, ...]) -> Moved:
-    """Nothing is known: wait for data, in the end hand over. What is clear but unseen has to stay clear anew."""
+    """Nothing is known: wait for data, in the end hand over."""
+    limit = course.stamps["done"] + course.judging.timeout
+    return _hand_over(course, now, before) if now >= limit else (replace(course, judge_at=limit), before)
+
+
+def _begin_anew(course: Course, now: datetime, before: tuple[Act, ...]) -> Moved:
+    """Its alarm is over, and its condition is true again for less than its hold: it has to stay clear anew."""
     limit = course.stamps["done"] + course.judging.timeout
     if now >= limit:
         return _hand_over(course, now, before)
-    if course.clear_since is None:
-        return replace(course, judge_at=limit), before
     again_at = now + max(course.judging.stay_clear, _LOOK_AGAIN)
     return replace(course, clear_since=now, judge_at=min(limit, again_at)), before
 
@@ -319,40 +339,3 @@ def _hand_over(course: Course, at: datetime, before: tuple[Act, ...]) -> Moved:
     if course.undecided:
         return replace(course, judge_at=None), before
     return replace(course, judge_at=None, undecided=True), (*before, Act("undecided", at))
-
-
-def _ring(promise: Promise, due: datetime, at: datetime) -> tuple[Promise, list[Act]]:
-    """What of a promise is due by `due`: warning, missed deadline, steps up, each once."""
-    acts: list[Act] = []
-    deadline = promise.due
-    while deadline is not None and (moment := promise.next_at) is not None and moment <= due:
-        late = at - moment > _NOTICED_LATE
-        about = Act("", moment, promise.id, promise.title, late=late, due=deadline)
-        if moment < deadline:
-            promise = replace(promise, warned=True)
-            if not late or at < deadline:  # a warning after the deadline is noise
-                acts.append(replace(about, occasion="warned"))
-        elif not promise.missed:
-            promise = replace(promise, missed=True)
-            acts.append(replace(about, occasion="overdue"))
-        else:
-            acts.append(replace(about, occasion="overdue", to=promise.steps[promise.climbed].to))
-            promise = replace(promise, climbed=promise.climbed + 1)
-    return promise, _merged(acts)
-
-
-def _merged(acts: list[Act]) -> list[Act]:
-    """The missed deadline and a step that comes with it at once are one message."""
-    merged: list[Act] = []
-    for act in acts:
-        last = merged[-1] if merged else None
-        if last is not None and last.occasion == act.occasion == "overdue" and last.at == act.at:
-            merged[-1] = replace(last, to=tuple(dict.fromkeys((*last.to, *act.to))))
-        else:
-            merged.append(act)
-    return merged
-
-
-def on_time(course: Course) -> Mapping[str, bool]:
-    """For each promise that was kept or missed: whether it was kept in time."""
-    return {promise.id: promise.in_time for promise in course.promises if promise.in_time is not None}

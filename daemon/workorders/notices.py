@@ -40,6 +40,8 @@ WORDS: Mapping[str, Text] = {
     "note_refused": Text("工单系统拒收后续说明，请人工告知", "The ticketing service refuses notes: tell them by hand"),
     "escalated": Text("升级上报", "Escalated"),
     "complained": Text("住户投诉", "A resident complained"),
+    "unseen": Text("数据不足，复核重新计时", "Not enough data: the time to stay clear begins anew"),
+    "sent": Text("已送达工单系统", "With the ticketing service"),
 }
 #: What the ticketing service said is all that helps there.
 _WITH_DETAIL = frozenset({"parked", *TOLD.values()})
@@ -55,6 +57,21 @@ _NO_SAFETY_DEVICE = Text(
     "如遇困梯等紧急情况，请按轿厢内报警按钮或拨打 119、96333。",
     "In an emergency use the alarm button in the car, or call 119 or 96333.",
 )
+
+
+#: Who has verified a repair, on the timeline, when no person has.
+SENSOR = "sensor"
+_CONFIRMED = Text("人工确认完成", "Confirmed by a person")
+
+
+def words_for(act: Act) -> Text:
+    """What an occasion is called to those at work."""
+    return told_as(act.occasion, SENSOR if not act.by_person else "")
+
+
+def told_as(occasion: str, by: str) -> Text:
+    """Likewise, of a line of the timeline: a repair that a person found good is no sensor's finding."""
+    return _CONFIRMED if occasion == "verified" and by != SENSOR else WORDS[occasion]
 
 
 def to_residents(order: Mapping[str, Any], occasion: str, promised: datetime | None, zone: str) -> Text | None:
@@ -81,7 +98,7 @@ def to_residents(order: Mapping[str, Any], occasion: str, promised: datetime | N
 def to_staff(order: Mapping[str, Any], act: Act, level: Level, zone: str, detail: str = "") -> tuple[Text, Text]:
     """Title and text for those at work; `detail` is what the ticketing service said, told where it is in the way."""
     at = ZoneInfo(zone)
-    words = WORDS[act.occasion]
+    words = words_for(act)
     promise = act.title or Text("", "")
     roman, place_zh, place_en = ROMAN[level], _place(order, "zh"), _place(order, "en")
     what = order["title"]

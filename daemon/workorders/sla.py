@@ -26,7 +26,7 @@ MILESTONES = ("created", "sent", "accepted", "arrived", "done", "verified")
 #: Moments at which somebody may be told, beside the stamps.
 OCCASIONS = (
     *MILESTONES, "warned", "overdue", "raised", "data_lost", "data_back", "recovered", "relapsed", "reopened",
-    "undecided", "rejected", "cancelled", "parked", "complained",
+    "undecided", "rejected", "cancelled", "parked", "complained", "unseen",
 )  # fmt: skip
 
 #: Who an order concerns, from the one who does the work to the one who answers for it.

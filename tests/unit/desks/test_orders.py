@@ -9,12 +9,13 @@ import orjson
 import pytest
 
 from daemon.documents import build, read
-from daemon.model import Command, Level, OrderStatus, Reload, TicketUpdate
+from daemon.model import Command, Level, Observation, OrderStatus, Reload, TicketUpdate
 from daemon.pipeline import Pipeline
 from daemon.settings import shipped
 from daemon.store import courses, outbox
 from daemon.store.db import connect
 from daemon.store.statements import load
+from daemon.workorders.notices import told_as
 from daemon.workorders.sla import Sla
 from tests.many_assets import (
     RULES,
@@ -123,6 +124,66 @@ def test_done_and_clear_is_verified(spine: Pipeline) -> None:
     assert timeline(spine, key)[-2:] == [(20, "done"), (35, "verified")]
     assert ("verified", "Verified by the sensor") in notes(spine)
     assert rows(spine, "SELECT status, next_at FROM work_order") == [("verified", None)]
+
+
+def test_a_person_may_find_the_repair_good(spine: Pipeline) -> None:
+    """The timeline and the notices do not claim that a sensor did; the ticket knows already."""
+    key = bad(spine)
+    ticket(spine, 5 * MIN, key, OrderStatus.ACCEPTED)
+    ticket(spine, 20 * MIN, key, OrderStatus.DONE)
+    ticket(spine, 21 * MIN, key, OrderStatus.VERIFIED)
+
+    (line,) = [e for e in courses.events(spine.db, key) if e.occasion == "verified"]
+    assert told_as(line.occasion, line.by).en == "Confirmed by a person"
+    bodies = rows(spine, "SELECT CAST(body AS TEXT) FROM notice WHERE occasion = 'verified'")
+    assert len(bodies) == 1
+    assert "人工确认完成" in bodies[0][0]
+    assert [kind for kind, _ in notes(spine)] == []
+
+
+def test_data_that_goes_within_the_span_begins_it_anew(tmp_path: Path) -> None:
+    """Lost at 25 min, back at 27: verified fifteen minutes after that, and not at 35."""
+    spine = begun([ruleset(tmp_path)])
+    spine.respond_by(SLA)
+    key = bad(spine)
+    ticket(spine, 5 * MIN, key, OrderStatus.ACCEPTED)
+    process(spine, says(10 * MIN, "L0", state="good"), tick(11 * MIN))
+    ticket(spine, 20 * MIN, key, OrderStatus.DONE)
+    process(spine, Observation(at(25 * MIN), "L0/d", (), gone=True), tick(26 * MIN))
+    process(spine, says(27 * MIN, "L0", state="good", door="free"))
+    process(spine, tick(60 * MIN))
+
+    assert timeline(spine, key)[-3:] == [(20, "done"), (25, "unseen"), (42, "verified")]
+
+
+def test_a_link_that_flaps_is_told_six_times_a_day(spine: Pipeline) -> None:
+    """On the ticket, the timeline and to people; the last one says so, the next day it is told again."""
+    key = bad(spine)
+    for day in range(2):
+        for n in range(20):
+            begin = day * 86_400 + 60 * n
+            process(spine, Observation(at(begin + 10), "L0/d", (), gone=True), says(begin + 20, "L0", state="worse"))
+
+    lines = [what for _, what in timeline(spine, key) if what.startswith("data_")]
+    assert lines == ["data_lost", "data_back"] * 6
+    said = [text for kind, text in notes(spine) if "data" in text.lower()]
+    assert len(said) == 12
+    assert [n for n, text in enumerate(said) if "counted only" in text] == [5, 11]
+    assert len(rows(spine, "SELECT 1 FROM notice WHERE occasion IN ('data_lost', 'data_back')")) <= 12
+    assert courses.data_losses(spine.db, 1) == 40
+
+
+def test_a_receipt_stands_on_the_timeline(spine: Pipeline) -> None:
+    """Once, with the ticket's number; a promise that `sent` keeps is kept."""
+    key = bad(spine)
+    for n in range(2):
+        receipt = TicketUpdate(at(60 + n), key, OrderStatus.SENT, "gateway", "T000001", at(55), "sent")
+        process(spine, receipt)
+
+    (line,) = [e for e in courses.events(spine.db, key) if e.occasion == "sent"]
+    assert (line.at, line.by, line.detail) == (at(55), "gateway", "T000001")
+    assert rows(spine, "SELECT status FROM work_order") == [("sent",)]
+    assert rows(spine, "SELECT action FROM audit WHERE action LIKE 'ticket%'") == []
 
 
 def test_done_but_still_bad_is_reopened(spine: Pipeline) -> None:

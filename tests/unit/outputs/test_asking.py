@@ -42,13 +42,17 @@ class Bench:
 
     state: StateFile
     service: erp.Erp
+    #: What came in, and apart from it what tells orders that the service has them.
     emitted: list[Input] = field(default_factory=list)
+    receipts: list[TicketUpdate] = field(default_factory=list)
 
     async def emit(self, inputs: Sequence[Input], *, urgent: bool = False, taken: Taken | None = None) -> None:
         """`Emit`, without a pipeline behind."""
         assert not urgent
         assert taken is None
-        self.emitted += inputs
+        receipts = [item for item in inputs if isinstance(item, TicketUpdate) and item.stamp == "sent"]
+        self.receipts += receipts
+        self.emitted += [item for item in inputs if item not in receipts]
 
     @contextlib.asynccontextmanager
     async def dispatcher(

@@ -58,13 +58,17 @@ class Bench:
     def __init__(self, state: StateFile, service: ticketing.Ticketing) -> None:
         self.state = state
         self.service = service
+        #: What came in, and apart from it what tells orders that the service has them.
         self.emitted: list[Input] = []
+        self.receipts: list[TicketUpdate] = []
 
     async def emit(self, inputs: Sequence[Input], *, urgent: bool = False, taken: Taken | None = None) -> None:
         """`Emit`, without a pipeline behind."""
         assert not urgent
         assert taken is None
-        self.emitted += inputs
+        receipts = [item for item in inputs if isinstance(item, TicketUpdate) and item.stamp == "sent"]
+        self.receipts += receipts
+        self.emitted += [item for item in inputs if item not in receipts]
 
     @contextlib.asynccontextmanager
     async def dispatcher(
@@ -336,3 +340,24 @@ async def test_a_ticket_is_found_by_its_key(bench: Bench) -> None:
 
     assert found == ref
     assert stranger is None
+
+
+async def test_a_receipt_is_told_to_the_order_also_after_a_kill(bench: Bench) -> None:
+    """With the ticket's number; one that is kept and stands on no timeline is told at the next start."""
+    await bench.add(order("a"))
+    async with bench.dispatcher():
+        await until(lambda: len(bench.receipts) == 1)
+    (told,) = bench.receipts
+    assert (told.key, told.status, told.note, told.by) == ("a", OrderStatus.SENT, "T000001", "gateway")
+    bench.state.db.execute("INSERT INTO alarm VALUES (1, 'r', 'x', 'active', 1, 'good', 'own_order', 0, NULL, 'a',"
+                           " NULL, NULL, NULL, 0, 1)")  # fmt: skip
+    bench.state.db.execute(
+        "INSERT INTO work_order (key, alarm_no, asset, rule, level, status, created_at, respond_by, changed_at,"
+        " body, course)"
+        " VALUES ('a', 1, 'x', 'r', 1, 'sent', 0, 0, 0, x'', x'')"
+    )
+    async with bench.dispatcher():
+        await until(lambda: len(bench.receipts) == 2)
+
+    assert bench.receipts[1].note == "T000001"
+    assert bench.receipts[1].changed_at == told.changed_at

@@ -9,7 +9,7 @@ import pytest
 
 from daemon.clock import SiteClock
 from daemon.complaint import Complaint
-from daemon.model import OrderStatus, TicketUpdate
+from daemon.model import OrderStatus, TicketUpdate, from_ms
 from daemon.pipeline import Pipeline
 from daemon.store.db import connect
 from daemon.store.retention import Bounds, forget
@@ -53,6 +53,26 @@ def test_what_is_young_stays_unless_there_is_too_much(spine: Pipeline) -> None:
 
     assert left(spine) == ["L1", "L2", "L3"]
     assert rows(spine, "SELECT action FROM audit ORDER BY id") == [("reload",), ("shelve_ended",), ("ticket_verified",)]
+
+
+def test_an_order_that_nobody_ever_closes_is_forgotten_in_the_end(spine: Pipeline) -> None:
+    """Its alarm is over, and nothing was done, due or waiting for as long as decisions are kept; not a day sooner."""
+    process(spine, tick(1000))  # every deadline has passed and was told
+    happened = max(ms for (ms,) in rows(spine, "SELECT at FROM order_event"))
+
+    forget(spine.db, Bounds(from_ms(happened)))
+    kept = left(spine)
+    process(spine, tick(2_000_000))
+    spine.db.execute("UPDATE outbox SET state = 'pending' WHERE order_key LIKE '%|L1|%' AND action = 'recover'")
+    forget(spine.db, Bounds(at(3_000_000)))
+    waiting = left(spine)
+    spine.db.execute("UPDATE outbox SET state = 'delivered'")
+    while forget(spine.db, Bounds(at(3_000_000))):
+        pass
+
+    assert (kept, waiting, left(spine)) == (["L1", "L2"], ["L1", "L2"], ["L2"])
+    assert rows(spine, "SELECT DISTINCT asset FROM work_order") == [("L2",)]
+    assert rows(spine, "SELECT count(*) FROM order_event WHERE order_key LIKE '%|L1|%'") == [(0,)]
 
 
 def test_complaints_are_forgotten_with_the_rest(spine: Pipeline) -> None:

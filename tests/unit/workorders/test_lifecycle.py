@@ -9,7 +9,8 @@ from daemon.documents import build, read
 from daemon.model import Level, OrderStatus
 from daemon.settings import shipped
 from daemon.workorders.course import Act, Course
-from daemon.workorders.lifecycle import LifeCycle, on_time
+from daemon.workorders.lifecycle import LifeCycle
+from daemon.workorders.promises import on_time
 from daemon.workorders.sla import Sla
 
 SLA = build(Sla, read(shipped() / "sla" / "residential.yaml"))
@@ -48,6 +49,14 @@ class Story:
     def active(self, minutes: float, *, blind: bool = False) -> None:
         self.until(minutes)
         self._note(self.life.active(self.course, T0 + minutes * MIN, blind=blind))
+
+    def seen(self, minutes: float, *, sees: bool, watched: bool = True) -> None:
+        self.until(minutes)
+        self._note(self.life.seen(self.course, T0 + minutes * MIN, sees=sees, watched=watched))
+
+    def delivered(self, minutes: float) -> None:
+        self.until(minutes)
+        self._note(self.life.delivered(self.course, T0 + minutes * MIN, T0 + minutes * MIN))
 
     def raised(self, minutes: float, level: Level) -> None:
         self.until(minutes)
@@ -185,8 +194,104 @@ def test_unknown_is_no_recovery() -> None:
     assert [(m, what) for m, what, promise in story.occasions if not promise][-2:] == [(20, "done"), (260, "undecided")]
 
 
-def test_clear_but_unseen_has_to_stay_clear_anew() -> None:
-    """The sensor fell silent after the all-clear: fifteen good minutes are counted from when it is seen again."""
+@pytest.mark.parametrize(
+    ("lost", "back", "verified"),
+    [(21, 22, 37), (34.999, 35.5, 50.5), (15, 19, 35), (35, 40, 35), (21, 259, 274), (21, 300, None)],
+    ids=["early", "just before the end", "before it was done", "after the end", "back at last", "after the time-out"],
+)
+def test_a_gap_within_the_span_begins_it_anew(lost: float, back: float, verified: float | None) -> None:
+    """Good data is asked for over all of the fifteen minutes; missing four hours after `done`, a person decides."""
+    story = Story()
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.cleared(10)
+    story.ticket(20, OrderStatus.DONE) if lost > 20 else None
+    story.seen(lost, sees=False)
+    story.seen(back, sees=True)
+    story.ticket(20, OrderStatus.DONE) if lost < 20 else None
+    story.until(600)
+
+    last = [(m, what) for m, what, promise in story.occasions if what in {"verified", "undecided"}]
+    assert last == ([(260, "undecided")] if verified is None else [(pytest.approx(verified), "verified")])
+
+
+def test_gaps_again_and_again_end_with_a_person() -> None:
+    """Each begins the span anew; what is never good for fifteen minutes is handed over, once."""
+    story = Story()
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.cleared(10)
+    story.ticket(20, OrderStatus.DONE)
+    for n in range(30):
+        story.seen(30 + 10 * n, sees=False)
+        story.seen(31 + 10 * n, sees=True)
+    story.until(1000)
+
+    assert [what for _, what, _ in story.occasions if what in {"verified", "undecided"}] == ["undecided"]
+
+
+def test_a_rule_that_is_gone_needs_no_word_of_its_silence() -> None:
+    """Nobody is told of missing data where nothing watches; the order waits for a person all the same."""
+    story = Story()
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.cleared(10)
+    story.ticket(20, OrderStatus.DONE)
+    story.seen(20, sees=False, watched=False)
+    story.until(1000)
+
+    assert [what for _, what, promise in story.occasions if not promise][-2:] == ["done", "undecided"]
+
+
+def test_a_receipt_is_a_stamp_and_moves_nothing_back() -> None:
+    """The first time it stands on the timeline; after work has begun it changes no stamp, and no repair is undone."""
+    story, late = Story(), Story()
+
+    story.delivered(1)
+    story.delivered(2)
+    late.ticket(5, OrderStatus.ACCEPTED)
+    late.ticket(10, OrderStatus.DONE)
+    late.delivered(12)
+
+    assert [(m, what) for m, what, _ in story.occasions] == [(0, "created"), (1, "sent")]
+    assert (story.course.status, story.course.stamps["sent"]) == (OrderStatus.SENT, T0 + MIN)
+    assert (late.course.status, "sent" in late.course.stamps) == (OrderStatus.VERIFYING, False)
+
+
+def test_a_procedure_goes_on_as_it_was_promised() -> None:
+    """The mechanism has lost the procedure since: a second handling still goes on with its steps (ADR 9)."""
+    story = Story(procedure="entrapment")
+    story.ticket(5, OrderStatus.ACCEPTED)
+    story.ticket(10, OrderStatus.DONE)
+    story.life = LifeCycle(SLA.model_copy(update={"procedures": {}}), LIFE.calendar)
+    story.until(21)
+
+    assert story.course.status is OrderStatus.REOPENED
+    assert {p.id for p in story.course.promises} >= {
+        "calm",
+        "call_maintainer",
+        "on_site",
+        "report",
+        "rescue",
+        "respond",
+    }
+
+
+def test_a_person_s_word_is_told_from_the_sensor_s() -> None:
+    """Verified by the owner, or by fifteen good minutes."""
+    by_person, by_sensor = Story(), Story()
+    for story in (by_person, by_sensor):
+        story.ticket(5, OrderStatus.ACCEPTED)
+        story.cleared(10)
+        story.ticket(20, OrderStatus.DONE)
+    by_person.ticket(25, OrderStatus.VERIFIED)
+    by_sensor.until(40)
+
+    assert [(story.told[-1].occasion, story.told[-1].by_person) for story in (by_person, by_sensor)] == [
+        ("verified", True),
+        ("verified", False),
+    ]
+
+
+def test_true_again_for_less_than_its_hold_begins_anew() -> None:
+    """At the end of the span the condition holds, though not for long enough to be an alarm: fifteen minutes more."""
     story = Story()
 
     story.ticket(5, OrderStatus.ACCEPTED)
