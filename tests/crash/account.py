@@ -67,7 +67,12 @@ def _orders(db: sqlite3.Connection) -> Iterator[str]:
         assert going is not None
         yield f"  order {_title(going)}"
         yield from (f"    promise {_promise(promise)}" for promise in going.course.promises)
-        for event in courses.events(db, key):
+        events = courses.events(db, key)
+        # which of two orders an answer was lost to, and so came later, is chance: the receipt is there, once
+        yield from (f"    {event.occasion} by {event.by}" for event in events if event.occasion == "sent")
+        for event in events:
+            if event.occasion == "sent":
+                continue
             words = [written(event.at), event.occasion, event.promise, f"by {event.by}" if event.by else ""]
             yield f"    {' '.join(filter(None, [*words, 'late' if event.late else '']))}"
         yield from _told(db, key)
