@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from hypothesis import given
@@ -72,3 +73,15 @@ def test_site_time_never_runs_backwards(turns: list[tuple[float, float]]) -> Non
         now = site.now()
         assert now >= last
         last = now
+
+
+async def test_whoever_waits_for_an_event_waits_no_longer_than_he_says() -> None:
+    """It ends with the event, or when the time is over; which of the two, the event itself tells."""
+    site, event = SiteClock(), asyncio.Event()
+    await site.wait(event, 0.001)
+    assert not event.is_set()
+    asyncio.get_running_loop().call_soon(event.set)
+
+    await site.wait(event, None)
+
+    assert event.is_set()
