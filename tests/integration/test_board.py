@@ -14,6 +14,7 @@ import yaml
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from simulators import ticketing
+from tests.chart_examples import EXAMPLES
 
 pytestmark = pytest.mark.integration
 
@@ -165,3 +166,30 @@ async def test_nothing_hangs_out_of_a_phone(browser: Browser, service: ticketing
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
             assert await page.evaluate(wide) == 0, (path, lang)
+
+
+async def test_a_chart_is_seen_as_a_picture_at_the_width_of_a_telephone(
+    browser: Browser, service: ticketing.Ticketing
+) -> None:
+    """Loaded under the page's policy, as wide as the page, with its words as alternative text; it opens by itself."""
+    await open_order(service, "k", timedelta(minutes=15))
+    alt = {"zh": "开单前走势；压力下降", "en": "Before the order; the pressure falls"}
+    chart = {"occasion": "opened", "media_type": "image/svg+xml", "data": EXAMPLES["pressure"](), "alt": alt}
+    note = {"kind": "update", "at": moment(timedelta()), "text": alt, "chart": chart}
+    headers = {"Idempotency-Key": "n"}
+    async with (
+        aiohttp.ClientSession(service.url) as http,
+        http.post("/v1/orders/T000001/notes", json=note, headers=headers) as answer,
+    ):
+        assert answer.status == 201
+    page, faults = await watched(browser, viewport=PHONE)
+    await page.goto(f"{service.url}/orders/T000001")
+    picture = page.get_by_role("img", name="开单前走势；压力下降")
+    await expect(picture).to_be_visible()
+
+    assert await picture.evaluate("image => [image.complete, image.naturalWidth]") == [True, 360]
+    assert (await picture.bounding_box() or {"width": 0})["width"] > 300
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await picture.click()
+    await expect(page.locator("svg[role=img] > title")).to_have_count(1)
+    assert faults == []

@@ -156,6 +156,26 @@ async def test_an_order_brings_its_chart_and_another_when_it_is_over(
     assert (written.status, (tmp_path / "one.svg").read_text(encoding="utf-8")) == (0, recovered["data"])
 
 
+@pytest.mark.parametrize("moment", ["before_chart", "after_chart"])
+async def test_a_kill_around_a_chart_makes_no_second_one(
+    gateway: Gateway, peers: Peers, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Killed before its note is written or just after: the order has one chart."""
+    await peers.start("broker", "ticketing")
+    monkeypatch.setenv("PRECOMPLAINT_KILL_AT", f"{moment}:1")
+    async with gateway.running() as daemon:
+        await daemon.listens()
+        await peers.say("lifts/L1/status", lift(chain="open"))
+        await daemon.process.wait()
+    monkeypatch.delenv("PRECOMPLAINT_KILL_AT")
+
+    async with gateway.running() as daemon:
+        await until(lambda: charts(peers) == ["opened"])
+        await until(lambda: daemon.rows("SELECT noted FROM chart") == [(1,)])
+        assert await daemon.end() == 0
+    assert charts(peers) == ["opened"]
+
+
 def charts(peers: Peers) -> list[str]:
     """The occasions of the charts on the only order."""
     return [note["chart"]["occasion"] for order in peers.orders() for note in order["notes"] if note.get("chart")]

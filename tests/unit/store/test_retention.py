@@ -43,6 +43,7 @@ def test_what_is_over_and_finished_is_forgotten_with_all_that_hangs_on_it(spine:
     assert {asset for (asset,) in rows(spine, "SELECT asset FROM work_order")} == {"L1", "L2"}
     assert rows(spine, "SELECT count(*) FROM transition WHERE alarm_no NOT IN (SELECT no FROM alarm)") == [(0,)]
     assert rows(spine, "SELECT count(*) FROM mute") == [(0,)]
+    assert rows(spine, "SELECT DISTINCT order_key IN (SELECT key FROM work_order) FROM chart") == [(1,)]
     assert forget(spine.db, Bounds(at(1000))) == 0
 
 
