@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.closing_valve import make_valve_run
 from benchmarks.plant_faults import DECIDED_ON, HELD_OUT, make_plant_run
+from benchmarks.slow_series import hourly
 from benchmarks.water_loop import (
     CALIBRATION,
     CHANNELS,
@@ -238,7 +239,21 @@ KINDS: dict[str, Callable[[int], LoopRun]] = {
 def made(runs: int, calibrations: int) -> Made:
     """The same policy on made-up runs, and how it keeps to its budget while all is well."""
     found = tuple(_found(kind, [make(seed) for seed in range(runs)]) for kind, make in KINDS.items())
-    return Made(found, tuple(keeping(BUDGET, calibrations)))
+    return Made(found, hourly(runs, _played_hourly), tuple(keeping(BUDGET, calibrations)))
+
+
+def _played_hourly(values: list[float]) -> list[bool]:
+    """Suggest from the first readings of a slow sensor, then run all of them."""
+    every = timedelta(hours=1)
+    catalogue = site_of(("p",), every=every)
+    history = list(observations({"p": values}, every=every))
+    gathering = Gathering(catalogue)
+    gathering.feed(history[:NAB_ROWS])
+    found = gathering.suggest(BUDGET)
+    if not found.suggested:
+        return [False] * len(values)
+    played = Played.of(_loaded(found, catalogue), history)
+    return [played.in_alarm(at) for at in played.times]
 
 
 def _found(kind: str, runs: Sequence[LoopRun]) -> Found:

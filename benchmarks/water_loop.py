@@ -124,22 +124,24 @@ def on_grid(values: Sequence[float], step: float) -> list[float]:
 # --- as a site, for suggest and the engine -----------------------------------------------------------------
 
 
-def site_of(channels: Sequence[str], asset: str = "loop") -> Catalogue:
+def site_of(channels: Sequence[str], asset: str = "loop", every: timedelta = _SECOND) -> Catalogue:
     """A site of one asset with a point a channel."""
-    device = Device(f"{asset}/d", asset, "made", timedelta(minutes=1))
+    device = Device(f"{asset}/d", asset, "made", 60 * every)
     return Catalogue(
         Site("made", Text("合成数据", "made up"), "UTC"),
         (Asset(asset, "loop", Text(asset, asset)),),
         (device,),
-        tuple(Point(f"{asset}.{name}", asset, device.id, name, interval=_SECOND) for name in channels),
+        tuple(Point(f"{asset}.{name}", asset, device.id, name, interval=every) for name in channels),
     )
 
 
-def observations(values: dict[str, list[float]], asset: str = "loop") -> Iterator[Observation]:
-    """A message a second."""
+def observations(
+    values: dict[str, list[float]], asset: str = "loop", every: timedelta = _SECOND
+) -> Iterator[Observation]:
+    """A message a second, or as often as is said."""
     names = list(values)
     for n, row in enumerate(zip(*values.values(), strict=True)):
-        at = START + n * _SECOND
+        at = START + n * every
         readings = tuple(Reading(f"{asset}.{name}", at, value, at) for name, value in zip(names, row, strict=True))
         yield Observation(at, f"{asset}/d", readings)
 
@@ -221,10 +223,23 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Hourly:
+    """What they find in made-up series of one slow sensor each (`slow_series`)."""
+
+    series: int
+    found: int
+    faults: int
+    false: int
+    #: Weeks of each that were tested.
+    weeks: float
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """The policy on made-up runs, and how it keeps its budget."""
 
     found: tuple[Found, ...]
+    hourly: Hourly
     kept: tuple[Kept, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -238,6 +253,11 @@ class Made:
             f"{f.found}/{f.runs}; runs with an alarm before the fault {f.early}"
             for f in self.found
         ]
+        its = self.hourly
+        rows.append(
+            f"made-up hourly series of one sensor, {its.series}: found {its.found}/{its.faults}, false alarms "
+            f"{its.false} in {its.weeks:.0f} weeks each"
+        )
         rows.append(f"{'healthy noise':<16}{'readings':>9}{'mean/budget':>13}{'middle':>9}{'within':>8}{'refused':>9}")
         rows += [
             f"{k.noise:<16}{k.readings:>9}{k.mean:>13.2g}{k.middle:>9.2g}{k.within:>8.0%}{k.refused:>5}/{k.calibrations}"

@@ -44,6 +44,7 @@ def test_every_kind_is_scored_and_the_budget_with_them() -> None:
     score = made(2, 2)
 
     assert [one.kind for one in score.found] == list(KINDS)
+    assert 0 <= score.hourly.found <= score.hourly.faults == 4
     assert all(0 <= one.far <= 1 and 0 <= one.mar <= 1 and one.found <= one.runs == 2 for one in score.found)
-    assert len(score.as_text().splitlines()) == len(score.found) + 1 + len(score.kept)
+    assert len(score.as_text().splitlines()) == len(score.found) + 2 + len(score.kept)
     assert score.as_json()["found"][0]["kind"] == "shifts"
