@@ -127,7 +127,7 @@ def test_a_log_cut_anywhere_opens_and_the_loss_is_counted(killed: Path, tmp_path
         rows = journal(directory)
         assert rows == everything[: len(rows)]
         assert left is None or rows == left
-        assert opened.lost_inputs == known - len(rows)
+        assert opened.lost_inputs == max(0, known - len(rows))  # a kill may come between a commit and its mark
         assert (ledger_id(directory) != ledger) == (opened.lost_inputs > 0 or not rows)
         losses.append(opened.lost_inputs)
 
