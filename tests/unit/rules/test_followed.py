@@ -234,7 +234,7 @@ def test_an_edit_of_the_limit_keeps_the_count(bench: Bench) -> None:
         ("{count: {becomes: {point: p, below: 1 bar}}, at_least: 3}", "'over' is missing"),
         ("{count: {becomes: {point: p, below: 1 bar}}, over: 1s, at_least: 3}", "over 1s, but that point promises"),
         ("{count: {becomes: {point: p, belo: 1 bar}}, over: 1min, at_least: 3}", "did you mean 'below'"),
-        ("{point: p, count: {becomes: {point: p, below: 1 bar}}, over: 1min, at_least: 3}", "unknown key 'point'"),
+        ("{point: p, count: {becomes: {point: p, below: 1 bar}}, over: 1min, at_least: 3}", "does not belong here"),
         ("{held: {point: chain, equals: open}}", "'for' is missing"),
         ("{held: {point: chain, equals: open}, for: 0s}", "`for` must be longer than nothing"),
         ("{held: {point: p, below: 1 bar}, for: 1s}", "for: the rule 'r' looks at a1.p over 1s"),
