@@ -68,8 +68,10 @@ class Result:
     at: Counter[str] = field(default_factory=Counter)
     #: Planned kills whose moment did not come in that run.
     missed: list[Case] = field(default_factory=list)
-    #: Moments that no play passes.
+    #: Moments that no play passes, when all were played.
     unpassed: list[str] = field(default_factory=list)
+    #: By play: kills, and the moments that it does not pass.
+    plays: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -78,9 +80,13 @@ class Result:
         return not (self.wrong or self.missed or self.unpassed)
 
     def table(self, points: Sequence[str]) -> str:
-        """As printed: kills by moment, then the totals."""
+        """As printed: kills by moment and by play, then the totals."""
         rows = [f"{point:<32} {self.at[point]:>5}" for point in points]
-        rows += [f"not passed: {', '.join(self.unpassed)}"] if self.unpassed else []
+        rows += [
+            f"{name:<32} {kills:>5}  not passed: {', '.join(absent) or 'none'}"
+            for name, (kills, absent) in self.plays.items()
+        ]
+        rows += [f"not passed by any: {', '.join(self.unpassed)}"] if self.unpassed else []
         rows += [f"missed: {case.play} {case.kill_at}" for case in self.missed]
         rows.append(
             f"cases={self.cases} kills={self.kills} missed={len(self.missed)} differences={len(self.wrong)} "
@@ -187,9 +193,13 @@ class Matrix:
             async with asyncio.TaskGroup() as group:
                 for case in found:
                     group.create_task(self._kill(case, calm, turn), name=f"{name} {case.kill_at}")
+            self.result.plays[name] = (len(found), self._absent(calm.passed))
             self.report(f"{name}: {len(found)} kills, {len(self.result.wrong)} differences so far")
-        self.result.unpassed = [p for p in self.points if not passed[p.partition("@")[2] or p]]
+        self.result.unpassed = self._absent(passed) if set(self.names) == set(PLAYS) else []
         return self.result
+
+    def _absent(self, passed: Counter[str]) -> list[str]:
+        return [point for point in self.points if not passed[point.partition("@")[2] or point]]
 
     async def _kill(self, case: Case, calm: Outcome, turn: asyncio.Semaphore) -> None:
         async with turn:
