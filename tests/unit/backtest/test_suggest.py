@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.backtest.amended import with_derived
+from daemon.backtest.amended import amended, with_derived
 from daemon.backtest.run import Interval, run
+from daemon.backtest.site import KnownSite
 from daemon.backtest.suggest import Gathering, judge
 from daemon.backtest.suggest_drafts import derived
 from daemon.backtest.suggest_patch import overrides, overrides_yaml, rules_yaml
@@ -283,6 +284,27 @@ def test_each_asset_gets_limits_of_its_own(tmp_path: Path) -> None:
         ("B", "own.pump_room.pressure.unrest"),
     ]
     assert parse(overrides_yaml(found, site), "o").data["assets"][0]["id"] == "B"
+
+
+def test_what_goes_into_assets_yaml_can_be_tried_as_it_stands(tmp_path: Path) -> None:
+    """Derived points of every asset, overrides of all but the first: each asset's fault is found by its own."""
+    site = _site("A", "B")
+    values = {
+        f"{asset}.{name}": _noise(110 + n, 1200, 5 * n, 1 + n)
+        for n, (asset, name) in enumerate((asset, name) for asset in "AB" for name in UNITS)
+    }
+    for name in UNITS:
+        values[f"B.{name}"][800:] = [value + 6 for value in values[f"B.{name}"][800:]]
+    found = _suggest(site, {point: its[:600] for point, its in values.items()})
+    for name, text in (("suggested.yaml", rules_yaml(found, site)), ("changes.yaml", overrides_yaml(found, site))):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    known = amended(KnownSite(site, dict, {}), tmp_path / "changes.yaml")
+    alarms = run(known.rules([tmp_path / "suggested.yaml"]), _history(values)).intervals
+
+    assert {asset for asset, _ in known.overrides} == {"B"}
+    assert {alarm.asset for alarm in alarms} == {"B"}
+    assert any(alarm.rule.startswith("own.pump_room.several.together") for alarm in alarms)
 
 
 def test_limits_do_not_depend_on_the_other_assets() -> None:
