@@ -27,8 +27,10 @@ _MOST_LEFT = 90.0
 _PLOT = {1: 150.0, 2: 112.0}
 _SMALL_PLOT = 84.0
 _TICK_ROOM = 44.0
+#: In ms: of less than that the seconds are told.
+_BRIEF = 600_000
 #: In ms: a stretch that begins with its first reading, and a little before.
-_LEAST_SPAN, _LEAST_LEAD = 60_000, 1_000
+_LEAST_SPAN, _LEAST_LEAD = 20_000, 1_000
 
 
 class _Care(NamedTuple):
@@ -157,8 +159,9 @@ class _Drawing:
         first, last = self.shown[0].window[0], self.shown[-1].window[1]
         zones = dict.fromkeys((offset(first, self.zone), offset(last, self.zone)))
         same_day = moment(first, self.zone, "%Y-%m-%d") == moment(last, self.zone, "%Y-%m-%d")
-        until = moment(last, self.zone, "%H:%M" if same_day else "%m-%d %H:%M")
-        when = f"{moment(first, self.zone, '%Y-%m-%d %H:%M')} – {until} {'→'.join(zones)}"
+        clock = "%H:%M:%S" if last - first < _BRIEF else "%H:%M"
+        until = moment(last, self.zone, clock if same_day else f"%m-%d {clock}")
+        when = f"{moment(first, self.zone, f'%Y-%m-%d {clock}')} – {until} {'→'.join(zones)}"
         words = WORDS[plan.occasion]
         canvas.text(_MARGIN, self.y + 3, cut(f"{words.zh} {words.en}", 11, room), 11, colour=panels.DATA, bold=True)
         self.y += 17

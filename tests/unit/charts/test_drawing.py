@@ -141,14 +141,14 @@ def test_stretches_that_adjoin_are_one_and_others_lie_apart() -> None:
 
 
 def test_the_time_before_anything_was_known_is_not_shown() -> None:
-    """A gateway that runs for three minutes has three minutes to show, at least one, and nothing known the whole."""
+    """A gateway that runs for three minutes has three minutes to show, at least 20 s, and nothing known the whole."""
     recent: Series = {PRESSURE.point: wave(NOON - 3 * MIN, NOON, sag)}
     last: Series = {PRESSURE.point: [Sample(NOON, 0.1)]}
     none: Series = {PRESSURE.point: []}
 
     begins = [stretches(PLAN, series)[0].window[0] for series in (recent, last, none)]
 
-    assert begins == [NOON - 3 * MIN - 9_000, NOON - MIN, PLAN.from_ms]
+    assert begins == [NOON - 3 * MIN - 9_000, NOON - 20_000, PLAN.from_ms]
 
 
 def test_the_words_tell_first_lowest_highest_and_last() -> None:
