@@ -83,7 +83,9 @@ class Duplicates:
     async def _look(self, look: SecondLook) -> None:
         ref, again_at = look.ref, None
         try:
-            ref = await self.settle(look, await self._sink.find_all(look.order_key))
+            refs = await self._sink.find_all(look.order_key)
+            ref = oldest([look.ref, *refs])  # it counts whether or not the others could be told
+            await self.settle(look, refs)
         except Retry as retry:
             again_at = self._later(look, str(retry))
         except Reject as reject:

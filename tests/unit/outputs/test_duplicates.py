@@ -70,6 +70,22 @@ async def test_a_second_ticket_that_turns_up_late_is_called_off(bench: Bench) ->
     assert (word.name, word.reason) == ("order_duplicate", f"{first.workNo} ← {second.workNo}")
 
 
+async def test_an_order_follows_the_older_ticket_while_the_younger_cannot_be_told(bench: Bench) -> None:
+    """A note that closed the younger, but whose answer was lost, must not be taken for the order's fate."""
+    sink = ErpSink(bench.service.url)
+    older = await sink.create("a", b'{"title": {"zh": "x"}}')
+    younger = await sink.create("a", b'{"title": {"zh": "x"}}')
+    bench.service.script.replace([{"match": "remark", "kind": "reset", "times": 1000}])
+    await bench.add("a")
+    await bench.state.run_job(lambda db: outbox.delivered(db, 1, younger, T0, T0))
+    duplicates = Duplicates(sink, bench.state.path, run_job=bench.state.run_job, emit=bench.emit, clock=SiteClock())
+    (look,) = outbox.second_looks(bench.state.db, T0, 1)
+    await duplicates._look(look)
+
+    assert bench.refs() == [older]
+    assert bench.look_at() is not None
+
+
 async def test_a_second_look_is_due_after_a_restart_too(bench: Bench) -> None:
     """It stands in the file. One that finds nothing but the ticket says nothing."""
     ref = await ErpSink(bench.service.url).create("a", b'{"title": {"zh": "x"}}')
