@@ -6,7 +6,7 @@ Many property systems answer 200 whatever happens and put a refusal into the bod
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -22,6 +22,8 @@ Scalar = str | int | float | bool
 Status = Annotated[int, Field(ge=200, le=599)]
 #: How Chinese systems still write, where they say so.
 _CHARSETS = frozenset({"gbk", "gb2312", "gb18030"})
+#: Brackets within brackets; beyond that it is no answer, and to compare or write it would end the program.
+_DEEPEST = 64
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "nothing", "__bool__": lambda _: False})()
 
 
@@ -118,9 +120,30 @@ def read_json(raw: bytes, charset: str | None) -> Any:  # noqa: ANN401  JSON
     if charset is not None and charset.lower() in _CHARSETS:
         raw = raw.decode("gb18030", "replace").encode()
     try:
-        return orjson.loads(raw.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError:
+        return parse_json(raw.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError:
         return MISSING
+
+
+def parse_json(raw: bytes) -> Any:  # noqa: ANN401  JSON
+    """JSON of a depth that can be compared and written again.
+
+    Raises:
+        ValueError: it is none, or nested too deeply.
+    """
+    value = orjson.loads(raw)
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return value
+    raise ValueError(f"nested more than {_DEEPEST} deep")
+
+
+def _inside(value: Any) -> Iterable[Any]:  # noqa: ANN401  JSON
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def read_moment(value: Any, form: str, zone: ZoneInfo) -> datetime | None:  # noqa: ANN401  JSON

@@ -17,7 +17,6 @@ from typing import Annotated, Any, Self
 from urllib.parse import quote
 
 import aiohttp
-import orjson
 import structlog
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -40,6 +39,7 @@ from daemon.outputs.sink import (
     some_time,
     why_unreachable,
 )
+from daemon.outputs.ticketing.answers import parse_json
 from daemon.outputs.ticketing.webhook import WebhookConfig
 from daemon.outputs.told_complaints import heard
 from daemon.store.outbox import Followed
@@ -48,6 +48,8 @@ log = structlog.get_logger(__name__)
 
 #: Of an answer; ten thousand changes have less.
 _MOST_BYTES = 16 * 1024**2
+#: Characters of a word that a change tells: it stands in the journal, the timeline and messages.
+_LONGEST = 500
 _NEVER = frozenset({400, 409, 413, 422})
 _STATUS = {
     "open": OrderStatus.SENT,
@@ -171,7 +173,7 @@ class TicketingSink:
     def told(self, body: bytes, followed: Sequence[Followed]) -> tuple[Change, ...]:  # noqa: ARG002  told by key
         """See `ToldSink`: `{"changes": […]}`, each as `/v1/changes` has it."""
         try:
-            entries = orjson.loads(body)["changes"]
+            entries = parse_json(body)["changes"]
             return tuple(change for entry in entries if (change := self._change(entry)) is not None)
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise ValueError(f"the body is otherwise than the contract says: {error!r}") from error
@@ -184,10 +186,10 @@ class TicketingSink:
         at = datetime.fromisoformat(entry["changed_at"])
         if at.tzinfo is None:
             raise ValueError(f"changed_at {entry['changed_at']} has no offset")
-        by, stamp = str(entry.get("by") or ""), entry.get("stamp")
-        note = " · ".join(str(entry[name]) for name in ("team", "note") if entry.get(name))
-        progress = None if stamp is None else str(stamp)
-        team = str(entry.get("team") or "")
+        by, stamp = str(entry.get("by") or "")[:_LONGEST], entry.get("stamp")
+        note = " · ".join(str(entry[name])[:_LONGEST] for name in ("team", "note") if entry.get(name))
+        progress = None if stamp is None else str(stamp)[:_LONGEST]
+        team = str(entry.get("team") or "")[:_LONGEST]
         return Change(str(entry["key"]), status, by, note, to_whole_ms(at.astimezone(UTC)), progress, team)
 
     # --- one request -------------------------------------------------------------------------------------
@@ -215,15 +217,15 @@ class TicketingSink:
 
     def _json(self, raw: bytes) -> dict[str, Any]:
         try:
-            answer = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
+            answer = parse_json(raw)
+        except ValueError as error:
             text = "answers, but no JSON; check the url"
             raise self._kept("unexpected", text, UNTIL_MENDED, ambiguous=True) from error
         return answer if isinstance(answer, dict) else {}
 
     def _classify(self, answer: aiohttp.ClientResponse, raw: bytes, path: str) -> Exception:
         """Name what a refused request means for what was asked."""
-        status, said = answer.status, raw[:500].decode("utf-8", "replace").strip()
+        status, said = answer.status, self._masked(raw)[:_LONGEST].strip()
         if status in _NEVER or (status == 404 and path.endswith("/notes")):
             ERRORS.labels(self.name, "refused").inc()
             return Reject(f"{self.url}: refused ({status}): {said}")
@@ -237,6 +239,11 @@ class TicketingSink:
             # a gateway in between that gave up waiting (502, 504) says nothing about what the service did
             return self._kept(kind, f"the service is {kind} ({status})", after, ambiguous=status >= 500)
         return self._kept("unexpected", f"answered {status}; check the url", UNTIL_MENDED)
+
+    def _masked(self, raw: bytes) -> str:
+        """What the service said, without our token if it repeats that."""
+        words, token = raw.decode("utf-8", "replace"), self._config.token
+        return words if token is None else words.replace(token.get_secret_value() or "\0", "***")
 
     def _kept(self, kind: str, message: str, after: timedelta | None, *, ambiguous: bool = False) -> Retry:
         ERRORS.labels(self.name, kind).inc()

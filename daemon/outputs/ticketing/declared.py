@@ -12,7 +12,7 @@ from daemon.model import Reject, Retry, Site
 from daemon.outputs.sink import Ambiguity, Change, Changes, OnAmbiguous, OpenTicket
 from daemon.outputs.ticketing import names
 from daemon.outputs.ticketing.answers import MISSING, Meaning, look_up, plain, read_json
-from daemon.outputs.ticketing.marker import MARKER
+from daemon.outputs.ticketing.marker import MARKER, stands_in
 from daemon.outputs.ticketing.polling import Memory, Reader, entries_by_ref, listed
 from daemon.outputs.ticketing.shape import (
     ChangesRequest,
@@ -112,7 +112,7 @@ class DeclaredSink:
                     raise self._wire.strange(f"{request.method} {request.path} answers entries without {path!r}")
             for entry in entries:
                 said, ref = plain(look_up(entry, request.match)), plain(look_up(entry, request.ref))
-                if ref and (wanted in said if request.contains else wanted == said):
+                if ref and (stands_in(wanted, said) if request.contains else wanted == said):
                     yield ref
 
     async def note(self, ref: str, key: str, body: bytes) -> None:
@@ -171,6 +171,7 @@ class DeclaredSink:
         for _ in range(min(request.batch, len(followed))):
             order = followed[self._turn % len(followed)]
             self._turn = (self._turn + 1) % len(followed)
+            now = self._clock.now()  # before the question: what is told meanwhile is newer than the answer
             try:
                 values = self._words(names.order(order.key) | {"ref": order.ref})
                 answer = await self._wire.ask(request, values, Purpose(about_ticket=True))
@@ -178,7 +179,7 @@ class DeclaredSink:
                 if found:
                     break
                 raise
-            change = reader.change(answer.body, order, memory, self._clock.now())
+            change = reader.change(answer.body, order, memory, now)
             if change is not None:
                 found.append(change)
         return found

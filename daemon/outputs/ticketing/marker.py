@@ -21,3 +21,14 @@ def code(key: str) -> str:
 def marker(key: str) -> str:
     """What stands on an order's ticket and nowhere else."""
     return f"[预投诉 PC-{code(key)}]"
+
+
+def stands_in(mark: str, text: str) -> bool:
+    """Whether a text holds a mark that goes on neither way: order 7 is not order 70."""
+    before = r"(?<![0-9A-Za-z])" if _goes_on(mark[:1]) else ""
+    after = r"(?![0-9A-Za-z])" if _goes_on(mark[-1:]) else ""
+    return bool(mark) and re.search(before + re.escape(mark) + after, text) is not None
+
+
+def _goes_on(letter: str) -> bool:
+    return letter.isascii() and letter.isalnum()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -98,15 +98,22 @@ def _basic(who: Basic) -> str:
     return base64.b64encode(f"{who.username}:{who.password.get_secret_value()}".encode()).decode()
 
 
-def secrets_of(config: DeclaredConfig) -> tuple[str, ...]:
-    """Every secret, in each form in which it goes over the wire, the longest first."""
+def secrets_of(config: DeclaredConfig, given: Iterable[str] = ()) -> tuple[str, ...]:
+    """Every secret, and those `given` by a login, in each form in which it may come back, the longest first."""
     auth = config.auth
     plain_ones = [secret.get_secret_value() for secret in config.secrets.values()]
+    plain_ones += given
     if auth is not None:
         plain_ones += [
             way.token.get_secret_value() for way in (auth.bearer, auth.header, auth.query) if way is not None
         ]
         if auth.basic is not None:
             plain_ones += [auth.basic.password.get_secret_value(), _basic(auth.basic)]
-    forms = {form for secret in plain_ones if secret for form in (secret, quote(secret), quote(secret, safe=""))}
+    forms = {form for secret in plain_ones if secret for form in _forms(secret)}
     return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """As it is, in an address, and in JSON, of which some escape the slash."""
+    in_json = orjson.dumps(secret).decode()[1:-1]
+    return secret, quote(secret), quote(secret, safe=""), in_json, in_json.replace("/", "\\/")

@@ -39,9 +39,9 @@ class _Heard(NamedTuple):
     raw: bytes
 
     def said(self, path: str | None) -> str:
-        """The service's words for a person, in one line."""
+        """The service's words for a person."""
         words = plain(look_up(self.body, path)) if path is not None else ""
-        return " ".join((words or self.raw[: 4 * _MOST_SAID].decode("utf-8", "replace")).split())[:_MOST_SAID]
+        return words or self.raw.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +121,17 @@ class Wire:
     async def _log_in(self, login: Step, words: Words) -> Mapping[str, Any]:
         async with self._logging_in:
             if self._pass is None:
-                answer = self._judge(login, Purpose(), await self._heard(login, words, Purpose()))
-                self._pass = self._keep(login, answer)
-                known = {plain(value) for value in self._pass.values()} - {""}
-                self._secrets = (*known, *secrets_of(self._config))
+                self._pass = self._keep(login, await self._logged_in(login, words))
+                self._secrets = secrets_of(self._config, map(plain, self._pass.values()))
             return self._pass
+
+    async def _logged_in(self, login: Step, words: Words) -> Answer:
+        """A refused login says nothing of the order, which waits until a person has mended it."""
+        try:
+            return self._judge(login, Purpose(), await self._heard(login, words, Purpose()))
+        except Reject as reject:
+            text = f"{reject}; the login is refused, set valid secrets for it"
+            raise Retry(text, after=UNTIL_MENDED) from reject
 
     def _has_expired(self, step: Step, heard: _Heard) -> bool:
         config = step.answers or self._config.answers
@@ -168,7 +174,9 @@ class Wire:
         if meaning in {Meaning.TAKEN, Meaning.DUPLICATE}:
             return Answer(meaning, heard.headers, heard.body)
         said = f"({heard.status}, code {code[:40]})" if code else f"({heard.status})"
-        said = f"{said}: {heard.said(config.message)}"
+        # masked before it is cut: half a secret is known by nobody here
+        words = " ".join(self._masked(heard.said(config.message)).split())[:_MOST_SAID]
+        said = f"{said}: {words}"
         if meaning is Meaning.PERMANENT:
             ERRORS.labels(self._name, "refused").inc()
             raise Reject(self._masked(f"{self._where}: refused {said}"))
@@ -185,9 +193,14 @@ class Wire:
             ambiguous = purpose.acts and status >= 500
             after = retry_after(headers.get("Retry-After"))
             return self._kept(kind, f"the service is {kind} ({status})", after, ambiguous=ambiguous)
-        to = f" to {headers.get('Location', '?')[:200]}, which is not followed" if 300 <= status < 400 else ""
+        to = (
+            f" to {self._masked(headers.get('Location', '?'))[:200]}, which is not followed"
+            if 300 <= status < 400
+            else ""
+        )
         text = f"{step.method} {step.path} answered {status}{to}; check url and path"
-        return self._kept("unexpected", text, UNTIL_MENDED)
+        # a success that was not told in YAML is one all the same, as far as the service goes
+        return self._kept("unexpected", text, UNTIL_MENDED, ambiguous=purpose.acts and 200 <= status < 300)
 
     def strange(self, message: str, *, ambiguous: bool = False) -> Retry:
         """An answer that is none of those told in YAML."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from daemon.clock import SiteClock
 from daemon.model import OrderStatus, Reject, Retry, from_ms
 from daemon.outputs.sink import Capability, OnAmbiguous
 from daemon.outputs.ticketing.marker import code, marker
@@ -289,6 +291,31 @@ async def test_no_secret_is_told_on(service: Peer) -> None:
     assert "r0ute" not in str(caught.value)
 
 
+@pytest.mark.parametrize("before", [0, 280, 296, 4000])
+async def test_no_half_of_a_secret_is_told_on(service: Peer, before: int) -> None:
+    """What is said is masked before it is cut; a service that escapes slashes repeats it all the same."""
+    secret = "abcdefgh/ijklmnop"  # noqa: S105  nobody's
+    service.usual = lambda heard: said(
+        400, b"." * before + heard.headers["Authorization"].removeprefix("Bearer ").replace("/", "\\/").encode()
+    )
+    async with service.sink(auth={"bearer": {"token": secret}}) as sink:
+        with pytest.raises(Reject) as caught:
+            await sink.create(KEY, BODY)
+
+    assert "abcd" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [203, 207])
+async def test_a_success_that_was_not_told_leaves_a_doubt(service: Peer, status: int) -> None:
+    """It may have made a ticket: to ask again each minute as if it had not would make one each minute."""
+    service.usual = lambda _: said(status, {"id": 1})
+    async with service.sink() as sink:
+        with pytest.raises(Retry) as caught:
+            await sink.create(KEY, BODY)
+
+    assert caught.value.ambiguous
+
+
 # --- a login -----------------------------------------------------------------------------------------------
 
 
@@ -326,6 +353,18 @@ async def test_a_login_is_asked_for_once_and_again_when_it_has_expired(service: 
     assert "X-Token" not in service.asked[0].headers
 
 
+async def test_a_refused_login_parks_no_order(service: Peer) -> None:
+    """It says nothing of the order: somebody changed the password, and every order waits until that is mended."""
+    service.usual = lambda _: said(200, {"code": 1003, "msg": "密码错误"})
+    login = {"method": "POST", "path": "/login", "json": {"p": "{secret.p}"}, "keep": {"token": "data.token"}}
+    async with service.sink(login=login, answers=IN_BODY, secrets={"p": "x"}) as sink:
+        with pytest.raises(Retry, match="密码错误; the login is refused, set valid secrets for it") as caught:
+            await sink.create(KEY, BODY)
+
+    assert not caught.value.ambiguous
+    assert caught.value.after is not None
+
+
 # --- looking for a ticket ----------------------------------------------------------------------------------
 
 
@@ -341,6 +380,59 @@ async def test_a_ticket_is_found_by_its_marker(service: Peer) -> None:
 
     assert (found, stranger) == ("12", None)
     assert service.asked[0].query == {"q": code(KEY)}
+
+
+async def test_the_ticket_of_order_70_is_not_that_of_order_7(service: Peer) -> None:
+    """A key ends in a number, and may stand in a longer one."""
+    records = [{"workNo": "A", "title": f"({KEY}0)"}, {"workNo": "B", "title": f"x{KEY}"}]
+    service.usual = lambda _: said(200, {"data": {"records": records}})
+    search = SEARCH | {"contains": "{key}"}
+    async with service.sink(capability="search", requests={"search": search}) as sink:
+        assert await sink.find(KEY) is None
+        records += [{"workNo": "C", "title": f"编号{KEY}，"}]
+        assert await sink.find_all(KEY) == ("C",)
+
+
+async def test_a_marker_is_found_whatever_stands_around_it(service: Peer) -> None:
+    """It has its own ends."""
+    service.usual = lambda _: said(200, {"data": {"records": [{"workNo": "A", "title": f"lift1{marker(KEY)}x"}]}})
+    async with service.sink(capability="search", requests={"search": SEARCH}) as sink:
+        assert await sink.find(KEY) == "A"
+
+
+DEEP = b"[" * 900 + b"]" * 900
+
+
+async def test_an_answer_nested_without_end_does_not_end_us(service: Peer) -> None:
+    """Neither where a moment is read, nor where two pages are compared, nor where a value is sent on."""
+    entry = b'{"ref": "T1", "status": "2", "at": %s}' % DEEP
+    service.usual = lambda _: said(200, b'{"list": [%s], "id": %s}' % (entry, DEEP))
+    changes = {
+        "method": "GET", "path": "/changes", "query": {"p": "{page}"}, "list": "list", "ref": "ref",
+        "entry": {"status": "status", "changed_at": "at"},
+    }  # fmt: skip
+    async with service.sink(requests={"changes": changes}, statuses=STATUSES) as sink:
+        with pytest.raises(Retry):
+            await sink.changes("", [Followed("T1", KEY, T0)])
+        with pytest.raises(Retry):
+            await sink.create(KEY, BODY)
+
+
+async def test_a_state_is_as_old_as_the_question(service: Peer) -> None:
+    """Where the service tells no moment: what the webhook says while it answers is newer."""
+    heard_at = []
+
+    def answer(_: Asked) -> Answer:
+        heard_at.append(SiteClock().now())
+        time.sleep(0.005)  # the clock goes on
+        return said(200, {"status": "2"})
+
+    service.usual = answer
+    ticket = {"method": "GET", "path": "/tickets/{ref}", "entry": {"status": "status"}}
+    async with service.sink(requests={"ticket": ticket}, statuses=STATUSES) as sink:
+        page = await sink.changes("", [Followed("T1", KEY, T0)])
+
+    assert page.changes[0].changed_at <= heard_at[0]
 
 
 @pytest.mark.parametrize("body", [{"data": None}, {"data": {"records": None}}, {"data": {"records": []}}, None])

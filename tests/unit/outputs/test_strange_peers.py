@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from daemon.model import Retry
+from daemon.model import Reject, Retry
 from daemon.outputs.influx import InfluxConfig, InfluxSink
 from daemon.outputs.sink import retry_after
 from daemon.outputs.ticketing.contract import TicketingConfig, TicketingSink
@@ -49,6 +49,7 @@ STRANGE = {
     "another shape": said("200 OK", "[1]"),
     "a wait beyond all time": said("503 busy", "", f"Retry-After: {'9' * 30}\r\n"),
     "a wait beyond all numbers": said("429 busy", "", f"Retry-After: {'9' * 5000}\r\n"),
+    "brackets in brackets": said("200 OK", f'{{"cursor": "1", "changes": [], "id": {"[" * 900}{"]" * 900}}}'),
     "a change before the first year": changed("0001-01-01T00:00:00+08:00"),
     "a change after the last year": changed("9999-12-31T23:59:59-08:00"),
 }
@@ -68,6 +69,31 @@ async def test_a_strange_answer_is_kept_for_later(answer: bytes) -> None:
             await ticketing.changes("")
         with pytest.raises(Retry):
             await influx.write([b"lift floor=1.0 1"])
+
+
+async def test_a_token_that_is_repeated_is_not_told_on() -> None:
+    """It would stand in the log, the timeline and every message about the order."""
+    async with (
+        answering(said("400 no", "." * 490 + "Bearer t0ken-t0ken")) as url,
+        TicketingSink(TicketingConfig.model_validate({"url": url, "token": "t0ken-t0ken"}), "hy") as sink,
+    ):
+        with pytest.raises(Reject, match="refused") as caught:
+            await sink.create("k", b"{}")
+
+    assert "t0k" not in str(caught.value)
+
+
+async def test_a_change_of_many_words_is_cut() -> None:
+    """What persons write stands in the journal and in messages."""
+    long = "x" * 2000
+    told = f'{{"key": "k", "status": "done", "changed_at": "2026-11-21T08:00:00Z", "by": "{long}", "note": "{long}"}}'
+    async with (
+        answering(said("200 OK", f'{{"cursor": "1", "changes": [{told}]}}')) as url,
+        TicketingSink(TicketingConfig.model_validate({"url": url}), "hy") as sink,
+    ):
+        (change,) = (await sink.changes("")).changes
+
+    assert (len(change.by), len(change.note)) == (500, 500)
 
 
 @pytest.mark.parametrize(
