@@ -154,11 +154,12 @@ def _together_level(step: Step) -> DraftLevel:
 
 
 def _limit(one: Suggested, value: float, *, difference: bool = False) -> str | float:
-    unit = _difference(one.point.unit) if difference else one.point.unit
+    unit = difference_unit(one.point.unit) if difference else one.point.unit
     return f"{plain(value)} {unit}" if unit else value
 
 
-def _difference(unit: str) -> str:
+def difference_unit(unit: str) -> str:
+    """What two values in this unit differ in."""
     return "K" if unit == "°C" else unit
 
 
@@ -183,7 +184,7 @@ def _square(term: Term, parts: int) -> str:
     places = max(0, 3 - math.floor(math.log10(term.alone)))
     centre, alone = round(term.centre, places), plain(float(f"{term.alone:.4g}"))
     from_centre = f"mean({name}, {span}) {_less(centre, unit)}"
-    return f"square(({from_centre}) / {f'{alone} {_difference(unit)}'.rstrip()})"
+    return f"square(({from_centre}) / {f'{alone} {difference_unit(unit)}'.rstrip()})"
 
 
 def _less(centre: float, unit: str) -> str:

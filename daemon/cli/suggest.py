@@ -17,7 +17,7 @@ from daemon.backtest.instants import compile_clock, form_of
 from daemon.backtest.mapping import HistoryMap
 from daemon.backtest.suggest import DEFAULT_BUDGET, Gathering
 from daemon.backtest.suggest_arithmetic import plain
-from daemon.backtest.suggest_drafts import derived
+from daemon.backtest.suggest_drafts import derived, difference_unit
 from daemon.backtest.suggest_patch import overrides, overrides_yaml, rules_yaml
 from daemon.backtest.suggested import Rung, Step, Suggested, Suggestion, Together, Unrest
 from daemon.cli.histories import known_site, watched
@@ -153,7 +153,7 @@ def _show(found: Suggestion, catalogue: Catalogue, written: list[Path]) -> None:
             its = one.unrest
             print_line(
                 f"{one.point.id:<32} {its.level.name:<4} stddev {format_span(its.window):>4}, for "
-                f"{format_span(its.hold):>6}: above {plain(its.above)}"
+                f"{format_span(its.hold):>6}: above {plain(its.above)} {difference_unit(one.point.unit)}".rstrip()
             )
     for both in found.together:
         for step in both.steps:
