@@ -34,11 +34,11 @@ SENTENCES = {
     "elv.slip": "{point: rope_ratio, take: slope, over: 7d, below: -0.01 %/d}",
     "wat.low.top": "{point: top_pressure, below: 0.10 MPa, share: 80 %, over: 3min}",
     "wat.low.top.p80": "{point: top_pressure, take: p80, over: 3min, below: 0.10 MPa}",
-    "wat.burst.often": "{count: {becomes: {point: top_pressure, falls: 0.08 MPa, within: 30s}}, over: 10min, at_least: 3}",
+    "wat.burst.often": "{count: {becomes: {point: top_pressure, falls: 0.08 MPa, within: 30s}}, over: 10min, at_least: 3}",  # noqa: E501
     "elv.door.held": "{any: [{held: {point: door, equals: open}, for: 120s}, {held: {all: [{point: door, equals: open}, {point: mode, equals: normal}]}, for: 90s}]}",  # noqa: E501
     "wat.pump.restless": "{point: pump, equals: running, share: 90 %, over: 1h}",
     "wat.burst": "{all: [{point: top_pressure, falls: 0.08 MPa, within: 30s, remember: 2min}, {point: top_pressure, below: 80 %, of: median, over: 10min}, {not: {point: pump, count: changes, over: 30s, at_least: 1}}]}",  # noqa: E501
-    "wat.night.leak": "{point: top_pressure, take: p20, over: 7d, during: 02:00-04:00, below: -0.02 MPa, baseline: {over: 28d}}",
+    "wat.night.leak": "{point: top_pressure, take: p20, over: 7d, during: 02:00-04:00, below: -0.02 MPa, baseline: {over: 28d}}",  # noqa: E501
     "wat.pump.cycling": "{any: [{point: pump, count: {into: running}, over: 1h, above: 20}, {point: pump, count: {runs: running, shorter: 60s}, over: 1h, at_least: 5}]}",  # noqa: E501
     "wat.pump.dry": "{all: [{point: pump, equals: running}, {not: {point: top_pressure, rises: 0.02 MPa, within: 30s}}]}",  # noqa: E501
     "wat.prv": "{point: top_pressure, above: {point: inlet, plus: 0.05 MPa}}",
