@@ -108,10 +108,15 @@ def computing(one: Ruleset) -> Ruleset:
     formulas = {
         ("lift-1", "heat"): ("K", "room_temp - 20 °C"),
         ("zone-1", "upper"): ("MPa", "pressure - 0.0098 MPa/m * 8 m"),
+        ("zone-1", "apart"): (
+            "",
+            "square((mean(pressure, 5min) - 0.2 MPa) / 0.1 MPa) + square(mean(upper, 1h) / 1 bar)",
+        ),
         ("zone-1", "odd"): ("MPa", "upper * [lift-1.heat] / 10 K"),
     }
     specs = {name: DerivedSpec(unit=unit, value=value) for name, (unit, value) in formulas.items()}
-    points, _ = declare_all(specs, CATALOGUE)
+    points, faults = declare_all(specs, CATALOGUE)
+    assert not faults
     return replace(one, catalogue=replace(CATALOGUE, points=(*CATALOGUE.points, *points)))
 
 
