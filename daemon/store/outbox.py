@@ -4,8 +4,9 @@
                     ├─> pending     postponed: attempts + 1, due again later
                     └─> parked      given up; a person must look at it
 
-One order's deliveries go in the order they were written, its create first. Towards a service that knows no keys what
-is about to be asked for is marked before (`intend`): a mark that stands says that it may have been taken.
+One order's deliveries go in the order they were written, its create first and its charts last. Towards a service that
+knows no keys what is about to be asked for is marked before (`intend`): a mark that stands says that it may have been
+taken.
 Functions that write run on the writer, inside its transaction.
 """
 
@@ -108,8 +109,9 @@ def add(
     *,
     insist: bool = False,
 ) -> None:
-    """Write down a delivery. Its `level` (`I`, `II`, `III`), if it has one, decides who goes first."""
+    """Write down a delivery. Its `level` (`I`, `II`, `III`), if it has one, decides who goes first; charts go last."""
     level = Level[body["level"]] if body.get("level") else Level.I
+    level = max(Level) if action is OutboxAction.CHART else level
     db.execute(_SQL["add"], (order_key, action, int(level), orjson.dumps(body), to_ms(at), to_ms(at), int(insist)))
 
 

@@ -4,14 +4,18 @@ INSERT INTO outbox (order_key, action, level, body, next_at, created_at, insist)
 
 -- name: due
 -- The head of each order's line, the most urgent and oldest first. An order whose create is parked holds the rest.
+-- A chart goes when nothing else of its order waits: a service that stumbles over pictures hears the words all the same.
 SELECT id, order_key, action, level, body, attempts, created_at, tried_at, repeats, insist, taken,
        (SELECT made.ref FROM outbox AS made
         WHERE made.order_key = given.order_key AND made.action = 'create' AND made.state = 'delivered')
 FROM outbox AS given
 WHERE state = 'pending' AND next_at <= ? AND NOT EXISTS (
-  SELECT 1 FROM outbox AS earlier
-  WHERE earlier.order_key = given.order_key AND earlier.id < given.id
-    AND (earlier.state = 'pending' OR (earlier.state = 'parked' AND earlier.action = 'create'))
+  SELECT 1 FROM outbox AS first
+  WHERE first.order_key = given.order_key AND (
+    (first.state = 'pending' AND CASE WHEN first.action = 'chart' THEN given.action = 'chart' AND first.id < given.id
+                                      ELSE given.action = 'chart' OR first.id < given.id END)
+    OR (first.state = 'parked' AND first.action = 'create')
+  )
 )
 ORDER BY level, id LIMIT ?
 
@@ -22,9 +26,12 @@ SELECT id, order_key, action, level, body, attempts, created_at, tried_at, repea
         WHERE made.order_key = given.order_key AND made.action = 'create' AND made.state = 'delivered')
 FROM outbox AS given
 WHERE state = 'pending' AND attempts = 0 AND tried_at IS NULL AND NOT EXISTS (
-  SELECT 1 FROM outbox AS earlier
-  WHERE earlier.order_key = given.order_key AND earlier.id < given.id
-    AND (earlier.state = 'pending' OR (earlier.state = 'parked' AND earlier.action = 'create'))
+  SELECT 1 FROM outbox AS first
+  WHERE first.order_key = given.order_key AND (
+    (first.state = 'pending' AND CASE WHEN first.action = 'chart' THEN given.action = 'chart' AND first.id < given.id
+                                      ELSE given.action = 'chart' OR first.id < given.id END)
+    OR (first.state = 'parked' AND first.action = 'create')
+  )
 )
 ORDER BY level, id LIMIT ?
 
@@ -36,9 +43,12 @@ SELECT coalesce(max(id), 0) FROM outbox
 -- When the next delivery is due.
 SELECT min(next_at) FROM outbox AS given
 WHERE state = 'pending' AND next_at > ? AND NOT EXISTS (
-  SELECT 1 FROM outbox AS earlier
-  WHERE earlier.order_key = given.order_key AND earlier.id < given.id
-    AND (earlier.state = 'pending' OR (earlier.state = 'parked' AND earlier.action = 'create'))
+  SELECT 1 FROM outbox AS first
+  WHERE first.order_key = given.order_key AND (
+    (first.state = 'pending' AND CASE WHEN first.action = 'chart' THEN given.action = 'chart' AND first.id < given.id
+                                      ELSE given.action = 'chart' OR first.id < given.id END)
+    OR (first.state = 'parked' AND first.action = 'create')
+  )
 )
 
 -- name: delivered

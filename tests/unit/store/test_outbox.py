@@ -88,6 +88,38 @@ def test_a_parked_create_holds_its_updates_and_a_parked_update_holds_nothing(db:
     assert outbox.next_at(db, T0) is None
 
 
+def test_a_chart_holds_up_nothing(db: sqlite3.Connection) -> None:
+    """A service that stumbles over pictures for ever still hears of the recovery; charts of one order keep theirs."""
+    add(db, "a")
+    for action in (OutboxAction.CHART, OutboxAction.CHART, OutboxAction.RECOVER):
+        add(db, "a", action=action)
+    add(db, "b", level="II")
+    first = heads(db)
+    outbox.delivered(db, 1, "T1", T0)
+    then = heads(db)
+    outbox.postponed(db, 4, "503", T0 + SECOND)
+    held = heads(db)
+    outbox.delivered(db, 4, None, T0)
+    outbox.postponed(db, 2, "503", T0 + SECOND)
+
+    assert first == [("a", "create"), ("b", "create")]
+    assert then == [("a", "recover"), ("b", "create")]
+    assert held == [("b", "create")]
+    assert heads(db) == [("b", "create")]
+    assert outbox.next_at(db, T0) == T0 + SECOND
+    assert [(d.id, d.order_key) for d in outbox.due(db, T0 + SECOND, 10)] == [(5, "b"), (2, "a")]
+
+
+def test_a_chart_goes_behind_every_order(db: sqlite3.Connection) -> None:
+    """However urgent its own is: people can go without a picture for a while."""
+    add(db, "urgent")
+    outbox.delivered(db, 1, "T1", T0)
+    add(db, "urgent", action=OutboxAction.CHART)
+    add(db, "later", level="II")
+
+    assert [order for order, _ in heads(db)] == ["later", "urgent"]
+
+
 def test_everything_added_is_counted_somewhere(db: sqlite3.Connection) -> None:
     """Added = pending + parked + delivered, at any time."""
     add(db, "a", "b", "c", "d")
