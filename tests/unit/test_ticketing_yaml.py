@@ -312,7 +312,17 @@ def test_what_would_be_sent_is_shown(site: Path) -> None:
 
     requests = {one["name"]: one for one in orjson.loads(shown.stdout)["requests"]}
     assert shown.exit_code == 0
-    assert list(requests) == ["create", "search", "update", "recovery", "reopen", "verified", "duplicate", "changes"]
+    assert list(requests) == [
+        "create",
+        "search",
+        "update",
+        "recovery",
+        "reopen",
+        "verified",
+        "duplicate",
+        "chart",
+        "changes",
+    ]
     create = requests["create"]
     assert (create["method"], create["url"]) == ("POST", "http://127.0.0.1:8080/create")
     assert create["headers"]["X-Token"] == "***"

@@ -125,8 +125,10 @@ class DeclaredSink:
             "reopen": requests.reopen,
             "verified": requests.verified,
             "duplicate": requests.duplicate,
+            "chart": requests.chart,
         }
-        request = own.get(str(values.get("kind"))) or requests.note
+        kind = "chart" if "chart" in values else str(values.get("kind"))
+        request = own.get(kind) or requests.note
         if request is not None:
             await self._wire.ask(request, self._words(values), _NOTES)
 

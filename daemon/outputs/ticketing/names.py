@@ -99,6 +99,9 @@ def sample_note(site: Site, kind: str) -> bytes:
     made = sample_order(site)
     said = Text("传感器显示已自行恢复，请确认原因", "Recovered by itself; please find the cause")
     told = {"kind": kind, "at": stamp(_AT), "text": words(said), "level": "I", "observed": numbers(made.observed)}
+    if kind == "chart":
+        drawn = {"occasion": "created", "media_type": "image/svg+xml", "data": "<svg/>", "alt": words(said)}
+        told |= {"kind": "update", "chart": drawn}
     return orjson.dumps(told)
 
 

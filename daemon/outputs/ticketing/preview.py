@@ -13,7 +13,7 @@ from daemon.outputs.ticketing.shape import DeclaredConfig, Step
 from daemon.outputs.ticketing.template import Words
 
 #: The kinds of note, each written by its own request or by `note`.
-KINDS = ("update", "recovery", "reopen", "verified", "duplicate")
+KINDS = ("update", "recovery", "reopen", "verified", "duplicate", "chart")
 
 
 class Shown(NamedTuple):

@@ -227,6 +227,8 @@ class Requests(Strict):
     recovery: Request | None = None
     reopen: Request | None = None
     verified: Request | None = None
+    #: A note that shows a chart; without it `note` writes what the chart says, and without both nothing does.
+    chart: Request | None = None
     #: On the younger of two tickets of one order: it can be closed as well.
     duplicate: Request | None = None
     search: SearchRequest | None = None

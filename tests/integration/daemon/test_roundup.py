@@ -15,7 +15,7 @@ from daemon.clock import SiteClock
 from daemon.model import Reject, Site, Text
 from daemon.outputs.ticketing.declared import DeclaredSink
 from daemon.outputs.ticketing.marker import marker
-from daemon.outputs.ticketing.names import sample_body, sample_order
+from daemon.outputs.ticketing.names import sample_body, sample_note, sample_order
 from daemon.outputs.ticketing.shape import DeclaredConfig
 from tests import roundup_tracker
 from tests.gateway import Daemon, Gateway, Peers, lift
@@ -67,7 +67,7 @@ def arrange(gateway: Gateway, tracker: Tracker) -> None:
 
 async def become(tracker: Tracker, **wanted: str) -> dict[str, Any]:
     """Wait until the only issue is so, for instance `status="resolved"`; the issue."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             issues = await tracker.issues()
             if issues and all(str(issues[0][name]["name"]) == value for name, value in wanted.items()):
@@ -78,7 +78,7 @@ async def become(tracker: Tracker, **wanted: str) -> dict[str, Any]:
 
 async def said(tracker: Tracker, text: str) -> dict[str, Any]:
     """Wait until a message on the only issue holds a text; the issue."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             (issue,) = await tracker.issues()
             if any(text in message for message in await tracker.said(issue)):
@@ -150,6 +150,10 @@ async def test_a_ticket_is_found_listed_and_noted_in_a_real_tracker(gateway: Gat
         assert (ticket.ref, ticket.key, ticket.level) == (ref, marker(KEY), "I")
         await sink.note(ref, f"{KEY}#2", note.replace(b"update", b"duplicate"))
         assert (await tracker.issues())[0]["status"]["name"] == "resolved"
+        await sink.note(ref, f"{KEY}#3", sample_note(SITE, "chart"))
+        files = (await tracker.ask("GET", f"issue/{ref}"))["attributes"]["files"]
+        drawn = (await tracker.ask("GET", f"file/{files[0]['id']}?@verbose=3"))["attributes"]
+        assert (drawn["name"], drawn["type"], drawn["content"]) == ("chart-created.svg", "image/svg+xml", "<svg/>")
         with pytest.raises(Reject, match="no such issue 99"):
             await sink.note("99", f"{KEY}#1", note)
 

@@ -155,6 +155,21 @@ async def test_each_kind_of_note_has_its_own_request_or_the_common_one(service: 
     assert service.asked[1].json == {"state": "open", "key": KEY, "rule": "lift-entrapment"}
 
 
+async def test_a_chart_goes_its_own_way_or_as_words_or_not_at_all(service: Peer) -> None:
+    """A service that pages people must not page them for a picture."""
+    drawn = orjson.dumps({**NOTE, "chart": {"data": "<svg/>", "alt": NOTE["text"], "occasion": "o", "media_type": "m"}})
+    upload = {"method": "POST", "path": "/files", "json": {"svg": "{chart.data}"}}
+    apart = {kind: {"method": "POST", "path": "/page"} for kind in ("update", "recovery", "reopen", "verified")}
+    for requests in ({"chart": upload}, {}, {**apart, "note": None}):
+        async with service.sink(requests=requests) as sink:
+            await sink.note("7", f"{KEY}#1", drawn)
+
+    assert [(heard.path, heard.json) for heard in service.asked] == [
+        ("/files", {"svg": "<svg/>"}),
+        ("/tickets/7/notes", {"text": "加重"}),
+    ]
+
+
 # --- the reference -----------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,7 @@ async def test_an_order_is_an_incident_until_it_has_recovered(events: pagerduty.
         again = await sink.create(KEY, sample_body(SITE))
         for kind in ("update", "recovery", "reopen", "verified"):
             await sink.note(ref, f"{KEY}#{kind}", sample_note(SITE, kind))
+            await sink.note(ref, f"{KEY}#chart", sample_note(SITE, "chart"))  # pages nobody
 
     assert sink.capability is Capability.KEY
     assert ref == again == KEY
