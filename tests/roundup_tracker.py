@@ -80,6 +80,7 @@ async def serving(folder: Path) -> AsyncIterator[Tracker]:
         "mailhost": "127.0.0.1",
         "tracker_web": f"{tracker.url}/",
         "rdbms_backend": "sqlite",
+        "password_pbkdf2_default_rounds": "1000",  # each request proves its password anew
     }
     await _administer(home, "install", "classic", "sqlite", ",".join(f"{k}={v}" for k, v in settings.items()))
     await _administer(home, "initialise", "admin-password")

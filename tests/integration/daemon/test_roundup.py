@@ -60,7 +60,7 @@ def arrange(gateway: Gateway, tracker: Tracker) -> None:
     kept = [line for line in text.splitlines() if not line.startswith("ticketing:")]
     gateway.write(
         "gateway.yaml",
-        "\n".join(kept) + "\nsla: sla.yaml\nticketing:\n  preset: roundup\n  poll_interval: 200ms\n"
+        "\n".join(kept) + "\nsla: sla.yaml\nticketing:\n  preset: roundup\n  poll_interval: 500ms\n"
         f"  url: {tracker.url}\n  auth: {{basic: {{username: gateway, password: '{secret}'}}}}\n",
     )
 
@@ -73,7 +73,7 @@ async def become(tracker: Tracker, **wanted: str) -> dict[str, Any]:
             if issues and all(str(issues[0][name]["name"]) == value for name, value in wanted.items()):
                 (issue,) = issues
                 return issue
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
 
 
 async def said(tracker: Tracker, text: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ async def said(tracker: Tracker, text: str) -> dict[str, Any]:
             (issue,) = await tracker.issues()
             if any(text in message for message in await tracker.said(issue)):
                 return issue
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
 
 
 async def stands(daemon: Daemon, status: str) -> None:
