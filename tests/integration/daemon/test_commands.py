@@ -73,7 +73,7 @@ async def test_status_tells_a_person_and_a_script(gateway: Gateway, peers: Peers
         await daemon.listens()
         await peers.say("lifts/L1/status", lift(chain="open"))
         await until(peers.orders)
-        await until(lambda: daemon.rows("SELECT 1 FROM outbox WHERE state = 'delivered'"))
+        await until(lambda: len(daemon.rows("SELECT 1 FROM outbox WHERE state = 'delivered'")) == 2)  # and its chart
 
         text, by_script = await asyncio.gather(gateway.command("status"), gateway.command("status", "-o", "json"))
 
@@ -81,7 +81,7 @@ async def test_status_tells_a_person_and_a_script(gateway: Gateway, peers: Peers
         found = json.loads(by_script.out)
         assert found["site"] == "here"
         assert found["orders"] == {"sent": 1}
-        assert (found["outbox"]["pending"], found["outbox"]["parked"], found["outbox"]["delivered"]) == (0, 0, 1)
+        assert (found["outbox"]["pending"], found["outbox"]["parked"], found["outbox"]["delivered"]) == (0, 0, 2)
         assert found["alarms"] == {"active": 1}
         assert found["dispositions"] == {"own_order": 1}
         lines = dict(line.split(None, 1) for line in text.out.splitlines() if len(line.split()) > 1)
