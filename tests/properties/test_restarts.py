@@ -16,6 +16,7 @@ from daemon.complaint import Complaint
 from daemon.model import Command, Input, Observation, Quality, Reason, Reload
 from daemon.pipeline import Pipeline
 from daemon.rules.derived import DerivedSpec, declare_all
+from daemon.rules.engine import RESET, reset_target
 from daemon.rules.schema import Ruleset
 from daemon.store import charts
 from daemon.store.db import connect
@@ -29,6 +30,16 @@ LADDER = """
     levels:
       - {level: III, when: {point: pressure, below: 0.3 MPa}, for: 30s, clear: {for: 30s}}
       - {level: I, when: {point: pressure, below: 0.1 MPa}, for: 20s, clear: {for: 20s}}
+    basis: test
+    cause: {zh: 泵, en: pump}
+    consequence: {zh: 停水, en: no water}
+  - id: dry
+    title: {zh: 断水, en: dry}
+    applies_to: {kind: water_zone}
+    latch: true
+    levels:
+      - {level: II, when: {any: [{point: pressure, below: 0.3 MPa, share: 50 %, over: 1min, coverage: 30 %},
+          {count: {becomes: {point: pressure, below: 0.1 MPa}}, over: 5min, at_least: 2}]}, clear: {for: 5s}}
     basis: test
     cause: {zh: 泵, en: pump}
     consequence: {zh: 停水, en: no water}
@@ -58,6 +69,7 @@ STEPS = st.lists(
                 "gone",
                 "reload",
                 "ack",
+                "reset",
                 "complaint",
             ]
         ),
@@ -90,6 +102,8 @@ def inputs(steps: Sequence[tuple[float, str, int]], rules: Sequence[Ruleset]) ->
                 found.append(Reload(at(seconds), rules[n % len(rules)].hash))
             case "ack":
                 found.append(Command(at(seconds), "acknowledge", "1", "wang", "seen"))
+            case "reset":
+                found.append(Command(at(seconds), RESET, reset_target(n % 3, "dry", "zone-1"), "wang", "seen to"))
             case "complaint":  # the same ones again and again, some of them long past, some of nothing that is here
                 about, name = ("lift-1", "zone-1", "lift-9")[n % 3], f"C{n % 9}"
                 made_at = at(seconds - 86_400 * (n % 4) * behind / 30)
