@@ -16,6 +16,7 @@ import hmac
 import ipaddress
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 _TOLD = telemetry.counter("webhook_requests_total", "Requests to the webhook, by what became of them.", "outcome")
 #: A request that takes longer to arrive is given up: nobody holds connections open for nothing.
 _ARRIVES_WITHIN = 10.0
+#: Connections open at once; one more has the oldest closed. Files and memory are for the gateway's own work.
+_MOST_CONNECTIONS = 32
 _SHORTEST_SECRET = 16
 #: Digits of a moment in seconds; what has more is in milliseconds.
 _SECONDS = 10
@@ -123,12 +126,21 @@ class Webhook:
         config, attempt = self._config, 0
         app = web.Application(client_max_size=int(config.most_bytes))
         app.router.add_post(config.path, self._take)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+            keepalive_timeout=_ARRIVES_WITHIN,  # for whoever sends nothing, or half a head, as well
+        )
         await runner.setup()
+        assert runner.server is not None  # noqa: S101  set up
+        accept = partial(_accept, runner.server)
+        listener: asyncio.Server | None = None
         try:
             while not self.listening.is_set():
                 try:
-                    await web.TCPSite(runner, config.host, config.port).start()
+                    listener = await asyncio.get_running_loop().create_server(accept, config.host, config.port)
                 except OSError as error:
                     attempt += 1
                     if attempt == 1:
@@ -140,6 +152,8 @@ class Webhook:
             log.info("webhook_listening", listen=config.listen, path=config.path)
             await asyncio.Event().wait()
         finally:
+            if listener is not None:
+                listener.close()
             await runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
@@ -185,6 +199,13 @@ class Webhook:
         right = hmac.new(config.secret.get_secret_value().encode(), signed, hashlib.sha256).hexdigest()
         same = hmac.compare_digest(given.encode("utf-8", "surrogateescape"), right.encode())
         return "" if same else "the signature is wrong"
+
+
+def _accept(server: web.Server) -> asyncio.Protocol:
+    """The handler of one more connection."""
+    for oldest in server.connections[: 1 - _MOST_CONNECTIONS]:
+        oldest.force_close()
+    return server()
 
 
 def _moment(stamp: str) -> datetime | None:

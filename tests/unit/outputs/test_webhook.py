@@ -122,6 +122,21 @@ async def test_a_signed_change_is_an_input(bench: Bench) -> None:
     assert (second.stamp, second.note, second.team) == ("calmed", "电梯班 · 已安抚", "电梯班")
 
 
+async def test_whoever_holds_connections_open_shuts_nobody_out(bench: Bench) -> None:
+    """A hundred that say nothing: the oldest are closed, so that neither files nor memory run out."""
+    idle = [await asyncio.open_connection(bench.config.host, bench.config.port) for _ in range(100)]
+    body = told(CHANGE)
+    status = await bench.post(body, **signed(SECRET, body))
+    async with asyncio.timeout(5):
+        closed = [await reader.read() for reader, _ in idle[:60]]
+    for _, writer in idle:
+        writer.close()
+
+    assert status == 200
+    assert closed == [b""] * 60
+    assert not idle[-1][0].at_eof()
+
+
 async def test_it_answers_when_the_input_is_committed(bench: Bench) -> None:
     """A service that hears nothing tells it again; one that heard success may forget it."""
     bench.held = asyncio.Event()
