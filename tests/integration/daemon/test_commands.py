@@ -85,7 +85,7 @@ async def test_status_tells_a_person_and_a_script(gateway: Gateway, peers: Peers
         assert found["alarms"] == {"active": 1}
         assert found["dispositions"] == {"own_order": 1}
         lines = dict(line.split(None, 1) for line in text.out.splitlines() if len(line.split()) > 1)
-        assert lines["outbox.delivered"].strip() == "1"
+        assert lines["outbox.delivered"].strip() == "2"
 
 
 async def test_what_a_person_does_with_an_order_comes_back(gateway: Gateway, peers: Peers) -> None:
