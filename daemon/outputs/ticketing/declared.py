@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 from zoneinfo import ZoneInfo
+
+import structlog
 
 from daemon.clock import Clock
 from daemon.model import Reject, Retry, Site
@@ -28,6 +31,8 @@ from daemon.outputs.ticketing.template import Words, named, text
 from daemon.outputs.ticketing.wire import Answer, Purpose, Wire
 from daemon.store.outbox import Followed
 from daemon.workorders.evidence import stamp, words
+
+log = structlog.get_logger(__name__)
 
 _ACTS = Purpose(acts=True)
 _NOTES = Purpose(acts=True, about_ticket=True)
@@ -52,6 +57,8 @@ class DeclaredSink:
         self._wire = Wire(config, name)
         #: Whose turn it is to be asked about, where tickets are asked for one by one.
         self._turn = 0
+        #: The last list of changes was longer than may be read, and began with the newest.
+        self._cut_off = False
 
     async def __aenter__(self) -> Self:
         """Make the HTTP session; no connection yet, so the service need not be there."""
@@ -154,15 +161,26 @@ class DeclaredSink:
     ) -> list[Change]:
         by_ref = {order.ref: order for order in followed}
         asked = self._words({"since": stamp(memory.ask_from(followed, request.overlap))})
-        now, found = self._clock.now(), []
+        now, found, since = self._clock.now(), [], memory.since
+        newest: list[datetime] = []
+        pages = 0
         async for entries in self._pages(request, asked):
+            pages += 1
             for ref, entry in entries_by_ref(entries, request.ref).items():
                 at = reader.changed_at(entry)
                 if at is not None:
                     memory.move_to(at, now)
+                    newest.append(at)
                 change = reader.change(entry, by_ref[ref], memory, now) if ref in by_ref else None
                 if change is not None:
                     found.append(change)
+        cut_off = pages == request.most_pages and bool(newest) and newest[0] > newest[-1] and _is_paged(request)
+        if cut_off:  # what is missing is older than all that was read: it is not passed over
+            memory.since = since
+        if cut_off and not self._cut_off:
+            advice = "have the service list the oldest first, or set more under requests.changes.most_pages"
+            log.warning("ticket_changes_cut_off", url=self.url, pages=pages, advice=advice)
+        self._cut_off = cut_off
         return found
 
     async def _one_by_one(
@@ -222,7 +240,7 @@ class DeclaredSink:
 
     async def _pages(self, request: ListRequest, values: Words) -> AsyncIterator[list[Any]]:
         """The pages of a list, until one is empty or says the same as the one before; one page without `{page}`."""
-        paged = any(place.path == "page" for place in named(_templates(request)))
+        paged = _is_paged(request)
         before: list[Any] = []
         for page in range(request.first_page, request.first_page + (request.most_pages if paged else 1)):
             here = Words({**values.values, "page": page}, values.maps, values.zone)
@@ -236,6 +254,10 @@ class DeclaredSink:
                 return
             yield entries
             before = entries
+
+
+def _is_paged(request: ListRequest) -> bool:
+    return any(place.path == "page" for place in named(_templates(request)))
 
 
 def _templates(step: Step) -> list[Any]:

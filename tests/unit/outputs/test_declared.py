@@ -415,6 +415,33 @@ async def test_a_marker_is_found_whatever_stands_around_it(service: Peer) -> Non
         assert await sink.find(KEY) == "A"
 
 
+async def test_what_a_long_list_cuts_off_is_not_passed_over(service: Peer) -> None:
+    """The newest first, and more pages than may be read: the older ones are still to come once more may be."""
+
+    def answer(heard: Asked) -> Answer:
+        page = int(heard.query["p"])
+        entries = [{"ref": f"T{page}", "status": "2", "at": f"2026-11-22T0{9 - page}:00:00Z"}] if page < 4 else []
+        return said(200, {"list": entries})
+
+    service.usual = answer
+    changes: dict[str, Any] = {
+        "method": "GET", "path": "/changes", "query": {"p": "{page}"}, "list": "list", "ref": "ref",
+        "entry": {"status": "status", "changed_at": "at"}, "most_pages": 2,
+    }  # fmt: skip
+    followed = [Followed(f"T{n}", f"k{n}", T0) for n in (1, 2, 3)]
+    async with service.sink(requests={"changes": changes}, statuses=STATUSES) as sink:
+        with capture_logs() as logs:
+            first = await sink.changes("", followed)
+    async with service.sink(requests={"changes": changes | {"most_pages": 9}}, statuses=STATUSES) as sink:
+        second = await sink.changes(first.cursor, followed)
+
+    assert [change.key for change in first.changes] == ["k2", "k1"]
+    assert orjson.loads(first.cursor)["since"] is None
+    assert [entry["event"] for entry in logs] == ["ticket_changes_cut_off"]
+    assert [change.key for change in second.changes] == ["k3"]
+    assert orjson.loads(second.cursor)["since"].startswith("2026-11-22T08:00")
+
+
 DEEP = b"[" * 900 + b"]" * 900
 
 
