@@ -24,6 +24,9 @@ from daemon.supervisor import Backoff
 
 log = structlog.get_logger(__name__)
 
+#: Pages that are followed at once: a service whose pages never end is asked on in the usual rhythm.
+_MOST_PAGES = 100
+
 
 def updates(changes: Iterable[Change], at: datetime) -> list[TicketUpdate]:
     """Changes as inputs that are learnt at `at`."""
@@ -64,7 +67,7 @@ class Polling:
         """Ask until cancelled. Raises only what ended the writer."""
         with reader(self._store) as db:
             cursor = fact(db, self._cursor_name)
-            trouble, attempt, wait = "", 0, 0.0
+            trouble, attempt, wait, pages = "", 0, 0.0, 0
             while True:
                 await self._clock.sleep(wait)
                 try:
@@ -80,9 +83,9 @@ class Polling:
                 if trouble:
                     log.info("ticket_poll_back", sink=self._name, url=self._sink.url)
                 trouble, attempt = "", 0
-                more = bool(page.changes) and page.cursor != cursor
+                pages = pages + 1 if page.changes and page.cursor != cursor else 0
                 cursor = await self._take(_still(page, followed, outbox.followed(db)), cursor)
-                wait = 0.0 if more else self._rhythm.interval
+                wait = 0.0 if pages % _MOST_PAGES else self._rhythm.interval
 
     @property
     def _cursor_name(self) -> str:
