@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -76,11 +77,12 @@ def _held(samples: Sequence[Sample], gaps: Sequence[Sample], heard: Sequence[int
     """A state with the gaps in which nothing was heard of its device; it is known again when that speaks again."""
     found = {sample.ms: sample for sample in sorted(samples, key=lambda sample: sample.ms)}
     again = sorted(heard)
+    known = [s for s in found.values() if s.value is not None and s.quality is not Quality.BAD]
+    moments = [sample.ms for sample in known]
     for gap in gaps:
-        back = next((ms for ms in again if ms > gap.ms), None)
-        known = [s for s in found.values() if s.ms <= gap.ms and s.value is not None and s.quality is not Quality.BAD]
-        if known and back is not None and back not in found:
-            found[back] = max(known, key=lambda sample: sample.ms)._replace(ms=back)
+        after, before = bisect_right(again, gap.ms), bisect_right(moments, gap.ms)
+        if after < len(again) and before and again[after] not in found:
+            found[again[after]] = known[before - 1]._replace(ms=again[after])
     for gap in gaps:
         found.setdefault(gap.ms, gap)
     return [found[ms] for ms in sorted(found)]
