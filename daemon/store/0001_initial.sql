@@ -191,6 +191,7 @@ CREATE TABLE audit (
   target TEXT NOT NULL,
   detail TEXT NOT NULL
 ) STRICT;
+CREATE INDEX audit_of_reloads ON audit (at) WHERE action = 'reload';
 
 -- Small facts: ledger_id, sessions, subscriptions, cursors, counters.
 CREATE TABLE fact (

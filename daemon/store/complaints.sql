@@ -32,7 +32,7 @@ SELECT count(*) FROM complaint WHERE asset = ? AND made_at > ?
 
 -- name: count_of_order
 -- How many belong to an order.
-SELECT count(*) FROM complaint WHERE noted_on = ?
+SELECT count(*) FROM complaint WHERE noted_on = ? AND noted_on != ''
 
 -- name: counts
 -- How many by outcome.
