@@ -126,6 +126,7 @@ class Duplicates:
         # The order follows the older one before anything happens to the others: what becomes of those is not its fate.
         again_at = now + timedelta(seconds=_LOOK_EVERY)
         await self._run_job(partial(outbox.looked, delivery_id=look.id, ref=kept, again_at=again_at))
+        self.wake()  # whoever has them called off, should it fail here
         for ref in others:
             body = orjson.dumps(doubt.duplicate_note(look.order_key, kept, look.level.name, stamp(now)))
             try:

@@ -136,6 +136,23 @@ async def test_orders_are_held_against_tickets(state: StateFile) -> None:
     assert [word.name for word in bench.emitted if isinstance(word, Command)] == ["order_found", "order_duplicate"]
 
 
+async def test_what_a_comparison_could_not_finish_is_looked_at_again(bench: Bench) -> None:
+    """The note on the younger failed: who looks for second tickets wakes up for it, not at the next start."""
+    sink = ErpSink(bench.service.url)
+    refs = [await sink.create("a", b'{"title": {"zh": "x"}}') for _ in range(2)]
+    bench.service.script.replace([{"match": "remark", "kind": "reset"}])
+    in_hand(bench, "a")
+    await bench.add("a")
+    outbox.delivered(bench.state.db, 1, refs[0], T0)
+    comparison = comparing(bench)
+
+    told = await comparison.compare()
+
+    assert told["cannot"].startswith("after 0 of 1 orders:")
+    assert bench.look_at() is not None
+    assert comparison.duplicates._wake.is_set()
+
+
 async def test_a_service_that_cannot_be_searched_says_what_is_left_to_do(bench: Bench) -> None:
     """A person compares; nothing is asked."""
     in_hand(bench, "a")
