@@ -135,6 +135,14 @@ def test_hours_are_half_open(edge: int) -> None:
     assert len(it.entries) == 1
 
 
+def test_a_window_as_long_as_its_hours_holds_them_whole() -> None:
+    """By day it ends at their last millisecond, so the reading of their first is not out yet."""
+    it = window(2 * HOUR, "count")
+    fill(it, berlin("2026-01-12 01:00"), berlin("2026-01-12 05:00"))
+
+    assert [it.entries[0][0], it.value()] == [berlin("2026-01-12 02:00"), 12.0]
+
+
 def test_the_hours_must_be_covered_and_not_the_span() -> None:
     """Silent all day it is known; silent for one night of two it is not; and known again when that one is out."""
     it = window(2 * DAY)

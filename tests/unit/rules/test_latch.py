@@ -170,3 +170,12 @@ def test_it_says_so(bench: Bench) -> None:
 def test_rules_without_it_are_what_they_were(bench: Bench) -> None:
     """Their canonical JSON does not know the word, so the hash of a ruleset is the one it was."""
     assert b"latch" not in bench.ruleset(RULE.replace("latch: true", "")).to_json()
+
+
+def test_what_is_not_clear_any_more_is_not_latched_any_more(bench: Bench) -> None:
+    """Between the two limits: not met, and not clear either."""
+    bench.rules(RULE)
+    ended(bench)
+
+    assert bench.hear(14, p=0.11) == ["14 clearing>active I retripped"]
+    assert reset(bench, 15) == []
