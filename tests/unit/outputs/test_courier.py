@@ -243,7 +243,7 @@ async def test_a_restart_sends_what_was_not_sent(state: StateFile) -> None:
         channels = {"duty": wecom(robots, "duty")}
         state._transaction(lambda db: notices.address(db, {"duty": ["duty"]}))
         async with courier(state, channels):
-            await until(lambda: len(robots.taken) == 1)
+            await until(lambda: state.db.execute("SELECT state FROM notice_delivery").fetchone() == ("delivered",))
         async with courier(state, channels) as again:
             add(state, ["duty"], title="另一条")
             again.wake()
