@@ -168,7 +168,8 @@ class OrderDesk:
             self._apply(going, self._life.raised(going.course, transition.level, at))
             return
         blind = transition.data is DataState.UNKNOWN
-        if going.course.clear_since is not None or going.course.blind is not blind:
+        back = transition.cause is Cause.RETRIPPED  # while latched it counted as no failure
+        if going.course.clear_since is not None or going.course.blind is not blind or back:
             self._apply(going, self._life.active(going.course, at, blind=blind))
 
     # --- the desk ------------------------------------------------------------------------------------------
@@ -180,8 +181,8 @@ class OrderDesk:
     def run_out(self, due: datetime, entry: Entry) -> None:
         """Do what is due to each order."""
         for going in self._courses.due(due):
-            sees = self._sees(going)
-            self._apply(going, self._life.run_out(going.course, due, entry.item.at, sees=sees))
+            sees, latched = self._sees(going), self._known.engine.latched(going.rule, going.asset)
+            self._apply(going, self._life.run_out(going.course, due, entry.item.at, sees=sees, latched=latched))
 
     def look(self, moment: datetime) -> None:
         """Whether the data of repairs that are being judged has gone or come back, at `moment`."""
@@ -244,7 +245,8 @@ class OrderDesk:
                 done = self._stamp(going, item.stamp, (min(changed_at, item.at), item.at), item.by, item.note)
             self._ledger.audit(item.at, item.by, "ticket_progress", item.key, done)
             return
-        moved = self._life.ticket(going.course, item.status, changed_at, item.at)
+        latched = self._known.engine.latched(going.rule, going.asset)
+        moved = self._life.ticket(going.course, item.status, changed_at, item.at, latched=latched)
         self._courses.moved(item.key, changed_at, item.by)
         self._ledger.audit(item.at, item.by, f"ticket_{item.status}", item.key, item.note)
         self._apply(going, moved, by=item.by, detail=item.note)

@@ -79,7 +79,7 @@ class Alarm:
 
     def _settle(self, at: datetime, seen: datetime, dropped: Cause | None, ended: Cause = Cause.RECOVERED) -> None:
         """Tell what the rungs together have become."""
-        if self.open:
+        if self.open and not self.latched:  # what was latched has been over for long: what comes is a new alarm
             self._step_down()
         on = [rung for rung in self.rungs if rung.on]
         holding = [rung for rung in self.rungs if rung.phase is Phase.HOLDING]

@@ -140,7 +140,7 @@ class Watch(Alarm):
 
     def fault(self, detail: str, at: datetime, seen: datetime) -> None:
         """The rule itself has failed: leave it alone, say so, keep an open alarm open."""
-        self.faulted = detail
+        self.faulted, self.latched = detail, False
         before = self.state
         for rung in self.rungs:
             rung.phase = Phase.ON if rung.on else Phase.OFF

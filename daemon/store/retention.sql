@@ -54,10 +54,13 @@ DELETE FROM work_order WHERE key = ?
 DELETE FROM alarm WHERE no = ?
 
 -- name: drop_audit
--- The oldest of the audit: before a moment, or too many. The last reload stays: it says which rules are in force.
+-- The oldest of the audit: before a moment, or too many. The last reload stays: it says which rules are in force; and the
+-- last of those that are too old: it says that rules were in force ever since.
 DELETE FROM audit WHERE id IN (
   SELECT id FROM audit WHERE (at < ?1 OR id <= (SELECT max(id) FROM audit) - ?2)
     AND id != coalesce((SELECT max(id) FROM audit WHERE action = 'reload'), 0)
+    AND id != coalesce((SELECT max(id) FROM audit WHERE action = 'reload'
+      AND (at < ?1 OR id <= (SELECT max(id) FROM audit) - ?2)), 0)
   ORDER BY id LIMIT ?3)
 
 -- name: drop_mutes

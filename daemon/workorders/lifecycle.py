@@ -80,7 +80,9 @@ class LifeCycle:
 
     # --- persons and the ticketing service -----------------------------------------------------------------
 
-    def ticket(self, course: Course, status: OrderStatus, changed_at: datetime, at: datetime) -> Moved:
+    def ticket(
+        self, course: Course, status: OrderStatus, changed_at: datetime, at: datetime, *, latched: bool = False
+    ) -> Moved:
         """The ticket has come to a status. What is told twice, or late and out of order, changes nothing.
 
         Args:
@@ -88,10 +90,10 @@ class LifeCycle:
             status: as the service tells.
             changed_at: when that happened, as the service tells.
             at: site time at which the gateway learnt it.
+            latched: its alarm has ended, and waits for a person to reset it.
         """
         if not course.in_hand:
             return course, ()
-        when = max(min(changed_at, at), course.stamps["created"])
         match status:
             case OrderStatus.REJECTED | OrderStatus.CANCELLED:
                 voided = tuple(map(void, course.promises))
@@ -99,15 +101,15 @@ class LifeCycle:
             case OrderStatus.PARKED if course.status is OrderStatus.PENDING:
                 return replace(course, status=status), (Act("parked", at),)
             case _ if status in _STAMPS:
-                return self._worked_on(course, status, changed_at, when, at)
+                return self._worked_on(course, status, changed_at, at, latched=latched)
             case _:
                 return course, ()
 
     def _worked_on(
-        self, course: Course, status: OrderStatus, changed_at: datetime, when: datetime, at: datetime
+        self, course: Course, status: OrderStatus, changed_at: datetime, at: datetime, *, latched: bool
     ) -> Moved:
         """A person has brought the ticket a stage further, or back to work."""
-        stamp = _STAMPS[status]
+        stamp, when = _STAMPS[status], max(min(changed_at, at), course.stamps["created"])
         if course.told_done is not None and changed_at <= course.told_done:
             return course, ()  # word of a round that is over, or of what came before `done`
         if course.status is OrderStatus.VERIFYING and stamp in ("sent", "accepted"):
@@ -119,7 +121,8 @@ class LifeCycle:
         moved = self._stamped(replace(course, status=status), stamp, when, at)
         acts = (Act(stamp, at, by_person=True),)
         if status is OrderStatus.DONE:
-            return self._judge(replace(moved, status=OrderStatus.VERIFYING, told_done=changed_at), at, acts)
+            verifying = replace(moved, status=OrderStatus.VERIFYING, told_done=changed_at)
+            return self._judge(verifying, at, acts, latched=latched)
         return replace(moved, judge_at=None), acts  # verified by a person: the sensor is asked no more
 
     def delivered(self, course: Course, when: datetime, at: datetime) -> Moved:
@@ -170,7 +173,7 @@ class LifeCycle:
 
     def active(self, course: Course, at: datetime, *, blind: bool = False) -> Moved:
         """The alarm is active (again, or with its data lost or back)."""
-        relapsed = course.clear_since is not None
+        relapsed, was_blind = course.clear_since is not None, course.blind
         told: tuple[Act, ...] = ()
         if blind is not course.blind and not relapsed and course.in_hand:
             told = (Act("data_lost" if blind else "data_back", at),)
@@ -181,6 +184,8 @@ class LifeCycle:
             if relapsed:
                 reopened, acts = self._failed(course, at)
                 return reopened, told + acts
+            if was_blind and not blind:  # what the data says has its time from now on, as after the repair
+                return replace(course, judge_at=max(course.stamps["done"], at) + course.judging.give), told
             return self._judge(course, at, told)
         if relapsed and course.in_hand:
             told += (Act("relapsed", at),)
@@ -188,7 +193,7 @@ class LifeCycle:
 
     # --- time ----------------------------------------------------------------------------------------------
 
-    def run_out(self, course: Course, due: datetime, at: datetime, *, sees: bool) -> Moved:
+    def run_out(self, course: Course, due: datetime, at: datetime, *, sees: bool, latched: bool = False) -> Moved:
         """Do what is due at `due`.
 
         Args:
@@ -197,6 +202,7 @@ class LifeCycle:
             at: site time of the input that revealed it.
             sees: while the alarm is active, whether the rule watches; afterwards, whether its data says that its
                 condition is not true even now.
+            latched: its alarm has ended, and waits for a person to reset it: the repair has not failed.
         """
         promises, acts = [], []
         for promise in course.promises:
@@ -207,7 +213,7 @@ class LifeCycle:
         if course.judge_at is not None and course.judge_at <= due:
             if course.clear_since is None:
                 course = replace(course, blind=course.blind or not sees)
-            course, judged = self._judge(course, due, (), calm=sees)
+            course, judged = self._judge(course, due, (), calm=sees, latched=latched)
             acts.extend(judged)
         return course, tuple(acts)
 
@@ -230,12 +236,15 @@ class LifeCycle:
         since = moment if sees else course.clear_since
         return self._judge(replace(course, blind=not sees, clear_since=since), moment, acts)
 
-    def _judge(self, course: Course, now: datetime, before: tuple[Act, ...], *, calm: bool = True) -> Moved:
+    def _judge(
+        self, course: Course, now: datetime, before: tuple[Act, ...], *, calm: bool = True, latched: bool = False
+    ) -> Moved:
         """While verifying: what follows from what the sensor says now, and when to look again.
 
-        `calm`: of an alarm that is over, its condition is not true even now, for less than its hold.
+        `calm`: of an alarm that is over, its condition is not true even now, for less than its hold. `latched`: of one
+        that is not over, it has ended and waits for a person: the repair has not failed.
         """
-        if course.blind:
+        if course.blind or (latched and course.clear_since is None):
             return _wait(course, now, before)
         done, judging = course.stamps["done"], course.judging
         if course.clear_since is None:

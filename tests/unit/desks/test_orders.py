@@ -11,6 +11,7 @@ import pytest
 from daemon.documents import build, read
 from daemon.model import Command, Level, Observation, OrderStatus, Reload, TicketUpdate
 from daemon.pipeline import Pipeline
+from daemon.rules.engine import RESET, reset_target
 from daemon.settings import shipped
 from daemon.store import courses, outbox
 from daemon.store.db import connect
@@ -593,3 +594,47 @@ def test_what_each_input_asks_uses_an_index(spine: Pipeline, name: str) -> None:
     plan = spine.db.execute(f"EXPLAIN QUERY PLAN {query}", [None] * query.count("?")).fetchall()
 
     assert "order_" in plan[0][3], plan
+
+
+LATCHED = RULES.replace("id: fault", "id: fault\n    latch: true", 1)
+
+
+def latched(directory: Path, done: float) -> tuple[Pipeline, str]:
+    """A latched alarm that has ended two minutes after it came, its order done at that minute."""
+    spine = begun([ruleset(directory, LATCHED)])
+    spine.respond_by(SLA)
+    key = bad(spine)
+    process(spine, says(2 * MIN, "L0", state="good"), tick(3 * MIN))
+    ticket(spine, 4 * MIN, key, OrderStatus.ACCEPTED)
+    process(spine, TicketUpdate(at(done * MIN), key, OrderStatus.DONE, "li", changed_at=at(5 * MIN)))
+    return spine, key
+
+
+@pytest.mark.parametrize("known", [5, 30])
+def test_what_is_latched_is_no_failed_repair(tmp_path: Path, known: float) -> None:
+    """It waits for its reset, at once or late, and is judged from then on."""
+    spine, key = latched(tmp_path, known)
+    process(spine, tick(60 * MIN))
+
+    process(spine, Command(at(60 * MIN), RESET, reset_target(1, "fault", "L0"), "li", "looked at"), tick(90 * MIN))
+
+    assert [what for _, what in timeline(spine, key)][-1] == "verified"
+    assert "reopened" not in [what for _, what in timeline(spine, key)]
+
+
+def test_what_nobody_resets_is_left_to_a_person(tmp_path: Path) -> None:
+    """No order is judged for ever."""
+    spine, key = latched(tmp_path, 5)
+
+    process(spine, tick(1000 * MIN))
+
+    assert timeline(spine, key)[-1] == (245, "undecided")
+
+
+def test_a_latched_fault_that_is_back_was_no_repair(tmp_path: Path) -> None:
+    """At once, when its time is over."""
+    spine, key = latched(tmp_path, 5)
+
+    process(spine, tick(30 * MIN), says(31 * MIN, "L0", state="worse"))
+
+    assert timeline(spine, key)[-1] == (31, "reopened")

@@ -179,3 +179,20 @@ def test_what_is_not_clear_any_more_is_not_latched_any_more(bench: Bench) -> Non
 
     assert bench.hear(14, p=0.11) == ["14 clearing>active I retripped"]
     assert reset(bench, 15) == []
+
+
+def test_what_begins_while_latched_is_an_alarm_of_its_own(bench: Bench) -> None:
+    """A lesser level that is held for less than its time at the reset: it waits the rest of it."""
+    bench.rules("""
+        r
+        latch: true
+        levels:
+          - {level: I, when: {point: p, below: 0.05 MPa}}
+          - {level: II, when: {point: p, below: 0.10 MPa}, for: 10s}
+        """)
+    bench.hear(0, p=0.04)
+    bench.hear(1, p=0.2)
+    bench.hear(2, p=0.08)
+
+    assert reset(bench, 3) == ["3 clearing>cleared I reset", "3 normal>pending II condition_met"]
+    assert bench.each(range(3, 13), p=0.08)[-1:] == ["12 pending>active II condition_held"]

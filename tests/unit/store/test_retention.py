@@ -9,8 +9,9 @@ import pytest
 
 from daemon.clock import SiteClock
 from daemon.complaint import Complaint
-from daemon.model import OrderStatus, TicketUpdate, from_ms
+from daemon.model import OrderStatus, TicketUpdate, from_ms, to_ms
 from daemon.pipeline import Pipeline
+from daemon.store import complaints
 from daemon.store.db import connect
 from daemon.store.retention import Bounds, forget
 from daemon.upkeep import Upkeep
@@ -107,3 +108,17 @@ async def test_upkeep_forgets_piece_by_piece(tmp_path: Path) -> None:
 
     assert await Upkeep(run_job, SiteClock(), timedelta(days=400)).once() == 1200
     db.close()
+
+
+def test_how_long_rules_have_been_in_force_is_not_forgotten(spine: Pipeline) -> None:
+    """A reload of yesterday makes no past complaint one of a time when nothing was watched."""
+    spine.db.execute(
+        "INSERT INTO audit (at, user, action, target, detail) VALUES (?, '', 'reload', '', '')",
+        (to_ms(at(2000)),),
+    )
+
+    forget(spine.db, Bounds(at(1000)))
+
+    since = complaints.watched_since(spine.db)
+    assert since is not None
+    assert since <= at(1000)

@@ -438,3 +438,19 @@ def test_a_page_told_late_is_heard_to_its_end() -> None:
 
     assert on_time(story.course)["arrive"]
     assert not any(promise.missed for promise in story.course.promises if promise.id == "arrive")
+
+
+@pytest.mark.parametrize(("good", "occasion"), [(41, "verified"), (None, "reopened")])
+def test_data_that_is_back_has_its_time(good: float | None, occasion: str) -> None:
+    """Lost with the device switched off for the repair: what it says when it is on again is not yet that it failed."""
+    story = Story()
+    story.active(2, blind=True)
+    story.ticket(3, OrderStatus.ACCEPTED)
+    story.ticket(10, OrderStatus.DONE)
+
+    story.active(40)
+    if good is not None:
+        story.cleared(good)
+    story.until(60)
+
+    assert [act.occasion for act in story.told if act.occasion in {"reopened", "verified"}] == [occasion]
