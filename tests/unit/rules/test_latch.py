@@ -196,3 +196,15 @@ def test_what_begins_while_latched_is_an_alarm_of_its_own(bench: Bench) -> None:
 
     assert reset(bench, 3) == ["3 clearing>cleared I reset", "3 normal>pending II condition_met"]
     assert bench.each(range(3, 13), p=0.08)[-1:] == ["12 pending>active II condition_held"]
+
+
+def test_a_rule_that_fails_has_nothing_to_reset(bench: Bench) -> None:
+    """Whether what it had latched is still over, nobody knows."""
+    bench.rules(RULE)
+    ended(bench)
+    watch = bench.engine._watches["r|a1"]
+
+    watch.fault("ZeroDivisionError", bench.at(14), bench.at(14))
+
+    assert watch.open
+    assert not bench.engine.latched("r", "a1")
