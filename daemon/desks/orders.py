@@ -100,7 +100,7 @@ class OrderDesk:
         heard = self.sla.complaints
         about = self._known.subject(transition.rule, transition.asset)
         asset = about.owner if about is not None else transition.asset
-        said = complaints.count_on(self._db, asset, transition.at - heard.within)
+        said = complaints.count_on(self._db, asset, transition.at - heard.within, transition.at)
         repeats = Before(before, self.sla.recurrence.within)
         return rank(transition.level, households, repeats, Before(said, heard.within), Weight(heard.each, heard.most))
 

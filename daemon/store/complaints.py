@@ -70,9 +70,9 @@ def newest(db: sqlite3.Connection, limit: int) -> list[Kept]:
     return [_kept(row) for row in db.execute(_SQL["newest"], (limit,))]
 
 
-def count_on(db: sqlite3.Connection, asset: str, since: datetime) -> int:
-    """How many complaints about an asset were made after a moment."""
-    return int(db.execute(_SQL["count_on"], (asset, to_ms(since))).fetchone()[0])
+def count_on(db: sqlite3.Connection, asset: str, since: datetime, until: datetime) -> int:
+    """How many complaints about an asset were made after `since` and no later than `until`."""
+    return int(db.execute(_SQL["count_on"], (asset, to_ms(since), to_ms(until))).fetchone()[0])
 
 
 def count_of_order(db: sqlite3.Connection, key: str) -> int:

@@ -27,8 +27,8 @@ SELECT id, made_at, taken_at, asset, said_asset, building, asset_kind, category,
 FROM complaint ORDER BY made_at DESC, no DESC LIMIT ?
 
 -- name: count_on
--- How many about an asset were made after a moment.
-SELECT count(*) FROM complaint WHERE asset = ? AND made_at > ?
+-- How many about an asset were made after a moment and no later than another.
+SELECT count(*) FROM complaint WHERE asset = ? AND made_at > ? AND made_at <= ?
 
 -- name: count_of_order
 -- How many belong to an order.

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from daemon.complaint import Complaint
-from daemon.model import Command, OrderStatus, Reload, TicketUpdate
+from daemon.model import Command, Observation, OrderStatus, Reading, Reload, TicketUpdate
 from daemon.pipeline import Pipeline
 from daemon.store import complaints, courses
 from daemon.workorders.complaints import Outcome
@@ -75,7 +75,7 @@ def test_what_could_not_be_placed_counts_once_it_can(spine: Pipeline) -> None:
     complain(spine, 30, name="C1", asset="L0", ago=20)
 
     assert (first, outcomes(spine)) == (["left_out"], ["missed"])
-    assert complaints.count_on(spine.db, "L0", at(0)) == 1
+    assert complaints.count_on(spine.db, "L0", at(0), at(30)) == 1
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,16 @@ def test_complaints_weigh_in_the_priority_of_the_next_order(spine: Pipeline) -> 
     key = bad(spine, 100)
 
     assert "投诉 1.2（近 30 天投诉 2 次）= 32" in arithmetic(spine, key)  # 25 × 1.05 × 1 × 1.2
+
+
+def test_what_is_complained_of_after_the_alarm_weighs_nothing_in_its_order(spine: Pipeline) -> None:
+    """The alarm's own moment counts, however late its readings come."""
+    complain(spine, 120)
+    readings = tuple(Reading("L0.state", at(n), "bad", at(130)) for n in (100, 106, 112))
+    process(spine, Observation(at(130), "L0/d", readings), tick(140))
+    (key,) = rows(spine, "SELECT max(order_key) FROM alarm WHERE state = 'active'")[0]
+
+    assert "近 30 天投诉 0 次" in arithmetic(spine, str(key))
 
 
 def test_a_complaint_raises_nothing_by_itself(spine: Pipeline) -> None:
