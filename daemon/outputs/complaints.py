@@ -81,7 +81,7 @@ class ComplaintPolling:
         """Ask until cancelled. Raises only what ended the writer."""
         with reader(self._store) as db:
             cursor = fact(db, self._cursor_name)
-        trouble, attempt, wait = "", 0, 0.0
+        trouble, attempt, wait, pages = "", 0, 0.0, 0
         while True:
             await self._clock.sleep(wait)
             try:
@@ -102,9 +102,9 @@ class ComplaintPolling:
             if trouble:
                 log.info("complaint_poll_back", sink=self._name, url=self._sink.url)
             trouble, attempt = "", 0
-            more = bool(page.complaints) and page.cursor != cursor
+            pages = pages + 1 if page.complaints and page.cursor != cursor else 0
             cursor = await self._take(page, cursor)
-            wait = 0.0 if more else self._rhythm.interval
+            wait = self._rhythm.after(pages)
 
     @property
     def _cursor_name(self) -> str:

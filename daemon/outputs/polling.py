@@ -40,6 +40,10 @@ class Rhythm(NamedTuple):
     interval: float
     backoff: Backoff
 
+    def after(self, pages: int) -> float:
+        """Seconds to wait after so many pages in a row of which each went on."""
+        return 0.0 if pages % _MOST_PAGES else self.interval
+
 
 class Polling:
     """Asks one ticketing service in a rhythm, and follows a page that goes on at once."""
@@ -85,7 +89,7 @@ class Polling:
                 trouble, attempt = "", 0
                 pages = pages + 1 if page.changes and page.cursor != cursor else 0
                 cursor = await self._take(_still(page, followed, outbox.followed(db)), cursor)
-                wait = 0.0 if pages % _MOST_PAGES else self._rhythm.interval
+                wait = self._rhythm.after(pages)
 
     @property
     def _cursor_name(self) -> str:

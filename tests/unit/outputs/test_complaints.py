@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -116,6 +117,20 @@ async def test_complaints_come_once_and_in_order(gateway: Gateway) -> None:
     assert all(c.made_at == datetime(2026, 11, 21, 0, 30, tzinfo=UTC) < c.at for c in gateway.came)
     assert again.came == []
     assert fact(gateway.db, "complaints_cursor:ticketing") == "3"
+
+
+async def test_pages_without_end_are_followed_for_a_while_only(gateway: Gateway) -> None:
+    """A hundred at once, then in the usual rhythm."""
+    numbers = count(1)
+
+    def answer(_: web.Request) -> web.Response:
+        said = {"id": f"C{(n := next(numbers))}", "at": "2026-11-21T00:30:00Z"}
+        return web.Response(text=json.dumps({"cursor": str(n), "complaints": [said]}))
+
+    async with answering(answer) as url, sink_to(url) as sink:
+        await gateway.poll(sink, lambda: len(gateway.clock.waited) >= 103)
+
+    assert gateway.clock.waited[:102] == [0.0] * 100 + [1.0, 0.0]
 
 
 @pytest.mark.parametrize("status", [404, 405, 400])
